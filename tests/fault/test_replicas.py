@@ -19,7 +19,7 @@ from tests.fault.proxy import Trap, Where
 from tests.support.databases import Database, MakeDatabase
 from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
 
-GOES_ON_SECONDS = 60.0
+GOES_ON_SECONDS = 120.0
 FAST_FROZEN_MS = 500
 PHASES: tuple[tuple[str, Where], ...] = (
     ("BEGIN", "before"),
@@ -112,7 +112,7 @@ async def test_a_replica_frozen_in_any_phase_holds_nobody_up_and_breaks_nothing(
         for number, (words, where) in enumerate(PHASES if torture else FAST_PHASES):
             pairs = [("first", made.second), ("second", made.first)] if torture else [("first", made.second)]
             for other, process in pairs if number % 3 == 0 else pairs[:1]:
-                await made.crew.until_new("first" if process is made.first else "second", seconds=30)
+                await made.crew.until_new("first" if process is made.first else "second", seconds=GOES_ON_SECONDS)
                 await frozen_at(process, words, where)
                 waited[f"{process.name} {where} {words}"] = await made.crew.until_new(other, seconds=GOES_ON_SECONDS)
                 await made.crew.until_new(other, seconds=GOES_ON_SECONDS, more=2)
@@ -133,7 +133,7 @@ async def test_replicas_that_are_killed_under_load_make_one_log(
         async with made.crew.loading(*clients):
             for number in range(12 if torture else 1):
                 process, other = rng.sample((made.first, made.second), 2) if number else (made.second, made.first)
-                await made.crew.until_new(process.name, seconds=30, more=2)
+                await made.crew.until_new(process.name, seconds=GOES_ON_SECONDS, more=2)
                 process.send(signal.SIGKILL)
                 await made.crew.until_new(other.name, seconds=GOES_ON_SECONDS, more=2)
         assert len(made.first.statuses + made.second.statuses) >= (12 if torture else 1)

@@ -9,15 +9,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from proto.log.checkpoint import open_checkpoint
-from proto.log.note_key import parse_vkey
 from services.command.speaker import now
 from services.command.tile_source import open_source
 from services.ledger.signer import LAST_SIGNED, InconsistentTreeError
 from services.ledger.succession.recovery import NotRecoverableProblem, recover
 from tests.support.database_copies import copied, ended, execute, on, renamed
 from tests.support.databases import Database, MakeDatabase
-from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
+from tests.support.ledgers import Registrar, RunningLedger, running_ledger
 
 ENTRIES = 300
 
@@ -37,18 +35,6 @@ def mirror_of(ledger: RunningLedger) -> Path:
     return ledger.config.mirror_folder
 
 
-async def mirrored(ledger: RunningLedger, size: int) -> None:
-    """Wait until the mirror shows at least so many entries."""
-    path = mirror_of(ledger) / "checkpoint"
-
-    async def shows() -> bool | None:
-        if not path.exists():
-            return None
-        return open_checkpoint(path.read_bytes(), parse_vkey(ledger.verifier_key)).checkpoint.size >= size or None
-
-    await until(shows, f"the mirror shows {size} entries")
-
-
 async def test_a_restored_backup_refuses_to_sign_and_the_mirror_brings_back_what_was_lost(
     ledger: RunningLedger,
 ) -> None:
@@ -59,7 +45,7 @@ async def test_a_restored_backup_refuses_to_sign_and_the_mirror_brings_back_what
     async with copied(ledger) as older:
         await ledger.start()
         answers = await ledger.submit(ledger.registrar.issues(college, ENTRIES))
-        await mirrored(ledger, 2 + ENTRIES)
+        await ledger.mirrored(2 + ENTRIES)
         await ledger.stop()
         on(ledger, older)
         with pytest.raises(InconsistentTreeError, match=r"holds 2 entries, but .* 302 was signed.*RUNBOOK\.md: older"):
@@ -74,7 +60,7 @@ async def test_a_restored_backup_refuses_to_sign_and_the_mirror_brings_back_what
         found = await ledger.client.event(answers[-1].appended.event_id)  # type: ignore[union-attr] # all were appended
         assert found is not None
         assert found.index == 301
-        await mirrored(ledger, 303)
+        await ledger.mirrored(303)
         await ledger.stop()
         report = await ledger.fsck()
         assert report.damages == ()
@@ -83,7 +69,7 @@ async def test_a_restored_backup_refuses_to_sign_and_the_mirror_brings_back_what
 
 async def test_without_the_signer_s_memory_recovery_sets_it_to_what_was_published(ledger: RunningLedger) -> None:
     await ledger.admit("college")
-    await mirrored(ledger, 2)
+    await ledger.mirrored(2)
     await ledger.stop()
     assert ledger.config.state_folder is not None
     memory = ledger.config.state_folder / LAST_SIGNED
@@ -101,7 +87,7 @@ async def test_entries_that_were_not_signed_are_not_brought_back(ledger: Running
     async with copied(ledger) as older:
         await ledger.start()
         await ledger.admit("college")
-        await mirrored(ledger, 2)
+        await ledger.mirrored(2)
         await ledger.stop()
         on(ledger, older)
         bundle = mirror_of(ledger) / "tile/entries/000.p/2"
@@ -116,7 +102,7 @@ async def test_entries_that_were_not_signed_are_not_brought_back(ledger: Running
 
 
 async def test_recovery_keeps_away_from_a_running_ledger(ledger: RunningLedger) -> None:
-    await mirrored(ledger, 1)
+    await ledger.mirrored(1)
     async with open_source(str(mirror_of(ledger))) as source:
         with pytest.raises(NotRecoverableProblem, match="stop it first"):
             await recover(ledger.config, source, now=now())
@@ -195,7 +181,7 @@ async def test_the_mirror_holds_what_the_log_serves(ledger: RunningLedger) -> No
     for part in range(3):
         await ledger.submit(ledger.registrar.issues(college, ENTRIES, f"part {part}"))
     await ledger.published(2 + 3 * ENTRIES)
-    await mirrored(ledger, 2 + 3 * ENTRIES)
+    await ledger.mirrored(2 + 3 * ENTRIES)
     folder = mirror_of(ledger)
     files = [path for path in folder.rglob("*") if path.is_file()]
     names = {path.relative_to(folder).as_posix() for path in files}
@@ -207,7 +193,7 @@ async def test_the_mirror_holds_what_the_log_serves(ledger: RunningLedger) -> No
 
 
 async def test_a_mirror_that_contradicts_the_log_ends_the_process(ledger: RunningLedger) -> None:
-    await mirrored(ledger, 1)
+    await ledger.mirrored(1)
     planted = mirror_of(ledger) / "tile/0/000.p/2"
     planted.parent.mkdir(parents=True, exist_ok=True)
     planted.write_bytes(b"\0" * 64)
@@ -219,14 +205,14 @@ async def test_a_mirror_that_contradicts_the_log_ends_the_process(ledger: Runnin
 
 async def test_a_mirror_of_more_than_was_published_ends_the_process(ledger: RunningLedger) -> None:
     """The signer's memory was restored together with the database: only the mirror still knows better."""
-    await mirrored(ledger, 1)
+    await ledger.mirrored(1)
     await ledger.stop()
     current, memory = ledger.database, (ledger.config.state_folder or Path()) / LAST_SIGNED
     first = memory.read_bytes()
     async with copied(ledger) as older:
         await ledger.start()
         await ledger.admit("college")
-        await mirrored(ledger, 2)
+        await ledger.mirrored(2)
         await ledger.stop()
         last = memory.read_bytes()
         on(ledger, older)

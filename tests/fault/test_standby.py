@@ -9,16 +9,20 @@ import aiohttp
 import pytest
 from msgspec.structs import replace
 
+from proto.ids import KeyId
 from proto.log.checkpoint import open_checkpoint
 from proto.log.note_key import parse_vkey
 from services.clients.log_client import LogUnreachableProblem
+from services.command.key_file import write_key
 from services.ledger.publishing.freezing import FreezeNotConfirmedProblem, freeze
 from services.ledger.signer import LAST_SIGNED, InconsistentTreeError
 from services.persistence import postgres
 from services.persistence.postgres_errors import DatabaseUnavailableProblem, NotConfirmedProblem
+from tests.support.commands import Ran, credentify
 from tests.support.database_copies import ended
 from tests.support.databases import RUNNING_ROLE, Database
 from tests.support.ledgers import (
+    WAIT_SECONDS,
     Registrar,
     RunningLedger,
     ledger_config,
@@ -28,6 +32,7 @@ from tests.support.ledgers import (
     until,
 )
 from tests.support.standbys import STANDBY, Pair, impatiently, pair
+from tests.support.statements import secret_key
 
 ENTRIES = 40
 IMPATIENT = {"database_timeout_ms": 600, "append_timeout_ms": 3_000, "signer_lock_wait_ms": 2_000}
@@ -144,12 +149,26 @@ async def test_where_a_standby_is_required_a_server_that_stops_waiting_for_it_lo
         with pytest.raises(LogUnreachableProblem):
             await ledger.client.log()
         assert signed_by(ledger) == before
+        condemned = await _condemned(ledger, college.event.key_id, folder)
+        assert (condemned.status, condemned.out) == (1, ""), "who condemns a stolen key is not told that it is"
         await made.wait_for(STANDBY)
         await made.is_synchronous()
         (taken,) = await ledger.submit(ledger.registrar.issues(college, 1))
         assert taken.appended is not None
         assert taken.appended.index == 2, "what was refused was not committed"
-        await ledger.published(3)
+        condemned = await _condemned(ledger, college.event.key_id, folder)
+        assert (condemned.status, "entry 3" in condemned.out) == (0, True), "and the same command again condemns it"
+        await ledger.published(4)
+
+
+async def _condemned(ledger: RunningLedger, key_id: KeyId, folder: Path) -> Ran:
+    """Have the registrar condemn a key, as an operator does, and return how that went."""
+    key = folder / "registrar.key"
+    if not key.exists():
+        write_key(key, secret_key("registrar", "event", 0))
+    since = ("--reason", "compromised", "--invalid-from", ledger.registrar.now)
+    said = ("--key", key, "--ledger", ledger.url, "--origin", ledger.registrar.origin, "--yes")
+    return await credentify("registrar", "retire-key", key_id, *since, *said)
 
 
 async def _waits_for_nobody(made: Pair) -> None:
@@ -182,7 +201,7 @@ async def test_an_end_of_the_log_that_no_standby_has_is_not_called_one(folder: P
         await ledger.start()
         await ledger.submit(ledger.registrar.issues(college, 1))
         await ledger.published(3)
-        assert (await freeze(ledger.config, successor=None, wait_seconds=60)).size == 3
+        assert (await freeze(ledger.config, successor=None, wait_seconds=WAIT_SECONDS)).size == 3
 
 
 @pytest.mark.torture

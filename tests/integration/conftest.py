@@ -1,7 +1,8 @@
 """Fixtures of integration tests: a registrar, a ledger with a fresh log, a gateway and a verifier that follow it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,9 +49,17 @@ async def ledger(make_database: MakeDatabase, tmp_path: Path, registrar: Registr
 
 
 @pytest.fixture
-async def gateway(make_database: MakeDatabase, tmp_path: Path, ledger: RunningLedger) -> AsyncIterator[RunningGateway]:
+def gateway_settings() -> Mapping[str, Any]:
+    """What the gateway of a test, or of a module, is set to beside what all are."""
+    return {}
+
+
+@pytest.fixture
+async def gateway(
+    make_database: MakeDatabase, tmp_path: Path, ledger: RunningLedger, gateway_settings: Mapping[str, Any]
+) -> AsyncIterator[RunningGateway]:
     """A running issuer gateway on the test's ledger; its own `fsck` finds no damage when the test is over."""
-    async with running_gateway(make_database, tmp_path / "gateway", ledger) as running:
+    async with running_gateway(make_database, tmp_path / "gateway", ledger, **gateway_settings) as running:
         yield running
 
 

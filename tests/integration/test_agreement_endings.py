@@ -1,7 +1,8 @@
 """An agreement that is ended at one gateway: how the other learns it, by file or from what is public, and who knows."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,13 +21,9 @@ from tests.support.ledgers import RunningLedger
 
 
 @pytest.fixture
-async def gateway(
-    make_database: MakeDatabase, tmp_path: Path, ledger: RunningLedger, verifier: Verifier
-) -> AsyncIterator[RunningGateway]:
-    """A gateway that asks the test's verifier about evidence."""
-    url = verifier.url
-    async with running_gateway(make_database, tmp_path / "gateway", ledger, evidence_verifier_url=url) as running:
-        yield running
+def gateway_settings(verifier: Verifier) -> Mapping[str, Any]:
+    """The gateway asks the test's verifier about evidence."""
+    return {"evidence_verifier_url": verifier.url}
 
 
 @pytest.fixture

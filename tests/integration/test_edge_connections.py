@@ -141,7 +141,7 @@ async def test_a_head_that_does_not_come_in_time_closes_the_connection(begun: by
 
 
 async def test_a_second_head_has_its_time_too() -> None:
-    async with running(header_timeout_seconds=0.2) as served:
+    async with running(header_timeout_seconds=1.0) as served:
         reader, writer = await served.connect()
         writer.write(_GET % b"/livez")
         await reader.readuntil(b"}")

@@ -1,7 +1,7 @@
 """Agreements of institutions over real HTTP: proposed, accepted, handed over, ended; and what they decide at once."""
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,9 @@ UNTIL = "2029-06-30"
 
 
 @pytest.fixture
-async def gateway(
-    make_database: MakeDatabase, tmp_path: Path, ledger: RunningLedger, verifier: Verifier
-) -> AsyncIterator[RunningGateway]:
-    """A gateway that asks the test's verifier about evidence."""
-    url = verifier.url
-    async with running_gateway(make_database, tmp_path / "gateway", ledger, evidence_verifier_url=url) as running:
-        yield running
+def gateway_settings(verifier: Verifier) -> Mapping[str, Any]:
+    """The gateway asks the test's verifier about evidence."""
+    return {"evidence_verifier_url": verifier.url}
 
 
 def _programme(office: Office) -> str:

@@ -3,7 +3,7 @@
 import io
 import re
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,8 @@ from proto.wire.holder_links import HolderLink, HolderLinkList, ShownCredentials
 from proto.wire.requests import Claimed, ClaimMade
 from services.persistence import postgres
 from tests.integration.test_command_requests import Shell
-from tests.support.databases import MakeDatabase
-from tests.support.gateways import Office, RunningGateway, running_gateway
+from tests.support.gateways import Office, RunningGateway
 from tests.support.judged import running_verifier
-from tests.support.ledgers import RunningLedger
 
 VERIFIER = "https://verifier.example"
 GRADE, REMARK, BORN = "9.25", "With the highest honours", "1994-03-08"
@@ -31,9 +29,9 @@ _SECRET = re.compile(r"cf[hs]_[A-Za-z0-9_-]{43}")
 
 
 @pytest.fixture
-async def gateway(make_database: MakeDatabase, tmp_path: Path, ledger: RunningLedger) -> AsyncIterator[RunningGateway]:
-    async with running_gateway(make_database, tmp_path / "gateway", ledger, verifier_url=VERIFIER) as running:
-        yield running
+def gateway_settings() -> Mapping[str, Any]:
+    """The gateway's papers and pages lead to a verifier."""
+    return {"verifier_url": VERIFIER}
 
 
 async def _issued(office: Office, name: str = "hydrology", **fields: Any) -> str:

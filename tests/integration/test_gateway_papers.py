@@ -1,8 +1,8 @@
 """Papers over HTTP: the supplement of a credential as staff fetch it, and as it stands after a revocation."""
 
 import io
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,17 +12,15 @@ from proto.bundles.bundle import decode_bundle
 from proto.documents.open_badge_names import IRIS
 from services.clients.gateway import GatewayClient
 from services.clients.http_client import AnsweredProblem
-from tests.support.databases import MakeDatabase
-from tests.support.gateways import Office, RunningGateway, running_gateway
-from tests.support.ledgers import RunningLedger
+from tests.support.gateways import Office, RunningGateway
 
 VERIFIER = "https://verifier.example"
 
 
 @pytest.fixture
-async def gateway(make_database: MakeDatabase, tmp_path: Path, ledger: RunningLedger) -> AsyncIterator[RunningGateway]:
-    async with running_gateway(make_database, tmp_path / "gateway", ledger, verifier_url=VERIFIER) as running:
-        yield running
+def gateway_settings() -> Mapping[str, Any]:
+    """The gateway's papers and pages lead to a verifier."""
+    return {"verifier_url": VERIFIER}
 
 
 def _client(office: Office) -> GatewayClient:

@@ -74,7 +74,7 @@ async def test_a_head_that_stays_locked_is_answered_and_not_waited_for(
 ) -> None:
     database = await new_database(make_database)
     async with aiohttp.ClientSession() as session:
-        config = replace(ledger_config(database, tmp_path), database_timeout_ms=400)
+        config = replace(ledger_config(database, tmp_path), database_timeout_ms=2_000)
         ledger = RunningLedger(config, database, registrar, session)
         await ledger.init()
         await ledger.start()

@@ -3,7 +3,7 @@
 import io
 import re
 import zipfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,8 +19,8 @@ from tests.support.databases import MakeDatabase
 from tests.support.erased import assert_nowhere
 from tests.support.foreign_documents import open_badge
 from tests.support.gateways import Office, RunningGateway, running_gateway
-from tests.support.judged import Verifier, document_of, running_verifier
-from tests.support.ledgers import Registrar, RunningLedger, running_ledger
+from tests.support.judged import Verifier, document_of
+from tests.support.ledgers import Registrar, running_ledger
 from tests.unit.test_baked_picture import png
 
 Json = dict[str, Any]
@@ -29,18 +29,9 @@ PARTIAL = {"decision": "partial", "ects": "2,5", "reason-outcomes-differ": "1", 
 
 
 @pytest.fixture
-async def verifier(ledger: RunningLedger, tmp_path: Path) -> AsyncIterator[Verifier]:
-    async with running_verifier(ledger, tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-async def gateway(
-    make_database: MakeDatabase, tmp_path: Path, ledger: RunningLedger, verifier: Verifier
-) -> AsyncIterator[RunningGateway]:
-    url = verifier.url
-    async with running_gateway(make_database, tmp_path / "gateway", ledger, evidence_verifier_url=url) as running:
-        yield running
+def gateway_settings(verifier: Verifier) -> Mapping[str, Any]:
+    """The gateway asks the test's verifier about evidence."""
+    return {"evidence_verifier_url": verifier.url}
 
 
 class Reader:

@@ -85,7 +85,7 @@ async def test_a_pool_carries_every_time_out_to_the_server(database: Database) -
             await pool.execute("SELECT pg_sleep(10)")
 
 
-SILENT = PoolLimits(connections_max=2, idle_in_transaction_timeout_ms=100)
+SILENT = PoolLimits(connections_max=2, idle_in_transaction_timeout_ms=500)
 OPEN_FOR_MS = """
     SELECT (extract(epoch FROM clock_timestamp() - xact_start) * 1000)::float8 FROM pg_stat_activity WHERE pid = $1"""
 
@@ -100,7 +100,7 @@ async def test_a_session_that_is_silent_in_its_transaction_is_ended_and_one_that
 
         async def open_for_long(pid: int) -> bool | None:
             lasting_ms = await watching.fetchval(OPEN_FOR_MS, pid)
-            return True if lasting_ms is None or lasting_ms > 3 * SILENT.idle_in_transaction_timeout_ms else None
+            return True if lasting_ms is None or lasting_ms > 2 * SILENT.idle_in_transaction_timeout_ms else None
 
         async with postgres.transaction(pool) as connection:
             pid = postgres.backend_pid(connection)

@@ -38,7 +38,16 @@ from tests.support.bundles import policy_of
 from tests.support.commands import credentify
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import running_gateway
-from tests.support.ledgers import ORIGIN, Registrar, RunningLedger, ledger_config, new_database, running_ledger, until
+from tests.support.ledgers import (
+    ORIGIN,
+    WAIT_SECONDS,
+    Registrar,
+    RunningLedger,
+    ledger_config,
+    new_database,
+    running_ledger,
+    until,
+)
 
 NEXT = Origin("log.example/credentify-next")
 
@@ -74,7 +83,7 @@ async def old(make_database: MakeDatabase, tmp_path: Path, registrar: Registrar)
 
 async def end_of(ledger: RunningLedger, successor: str | None = None) -> events.Predecessor:
     """Freeze a log and return its last tree."""
-    last = await freeze(ledger.config, successor=successor, wait_seconds=60)
+    last = await freeze(ledger.config, successor=successor, wait_seconds=WAIT_SECONDS)
     checkpoint = open_checkpoint(last.note, parse_vkey(ledger.verifier_key)).checkpoint
     return events.Predecessor(origin=checkpoint.origin, size=checkpoint.size, root_hash=checkpoint.root_hash.hex())
 
@@ -111,7 +120,7 @@ async def test_a_frozen_log_takes_nothing_more_and_names_its_successor(old: Runn
     with pytest.raises(LogProblem, match="not said yet") as refused:
         await old.issued(college, "second")
     assert (refused.value.log_status, refused.value.log_slug) == (409, "log-frozen")
-    await freeze(old.config, successor="https://next.example/", wait_seconds=60)
+    await freeze(old.config, successor="https://next.example/", wait_seconds=WAIT_SECONDS)
     with pytest.raises(LogProblem, match=r"continued by https://next\.example/") as refused:
         await old.issued(college, "second")
     assert refused.value.problem["final"] is True
@@ -131,7 +140,7 @@ async def test_a_log_that_is_frozen_while_nobody_signs_says_what_is_missing(old:
         await freeze(old.config, successor=None, wait_seconds=0)
     await old.stop()
     await old.start()
-    assert (await freeze(old.config, successor=None, wait_seconds=60)).size == 2
+    assert (await freeze(old.config, successor=None, wait_seconds=WAIT_SECONDS)).size == 2
 
 
 async def test_a_credential_of_the_old_log_is_revoked_on_the_new_one(

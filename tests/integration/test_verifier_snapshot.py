@@ -94,7 +94,7 @@ async def test_a_new_verifier_answers_at_once_and_says_imported_until_it_has_rep
             tmp_path / "third",
         )
         assert (exported.exit_code, "nobody has checked" in exported.output) == (1, True)
-        await until(verifier.shows("credentify_verifier_imported 0.0"), seconds=60)
+        await until(verifier.shows("credentify_verifier_imported 0.0"))
         assert await verifier.verdict(later) == "valid"
         assert not await is_imported(verifier, awarded.credential_id)
     async with running(log, tmp_path / "second.sqlite") as verifier:  # and it stays so
@@ -127,7 +127,7 @@ async def test_a_snapshot_that_the_log_does_not_bear_out_is_thrown_away(log: Ser
         async def is_ended() -> bool:
             return ended == [70]
 
-        await until(is_ended, seconds=60)
+        await until(is_ended)
     assert b'"event":"snapshot_wrong"' in lines.getvalue()
     async with running(log, tmp_path / "second.sqlite") as verifier:
         await verifier.catches_up()

@@ -30,10 +30,15 @@ from services.persistence import postgres
 from services.persistence.postgres_session import UNHURRIED
 from tests.support.databases import Database, MakeDatabase
 from tests.support.ledgers import RunningLedger, until
+from tests.support.ports import free_port
 from tests.support.statements import ACCREDITATION, SCOPE
 
 OPERATOR_TOKEN = "operator-of-the-tests"
 PUBLIC_URL = "http://localhost:8102"
+SEQUENCING_WAIT_MS = 30_000
+"""As long as it may be: what is said to be on the log (201) is waited for, however slow the machine."""
+LEDGER_AWAY: Mapping[str, Any] = {"sequencing_wait_ms": 100}
+"""Settings of a gateway whose ledger is away: nobody needs to wait for it."""
 OWN_PREFIX = "https://{slug}.example/"
 
 _T = TypeVar("_T")
@@ -182,12 +187,13 @@ class RunningGateway:
 
     async def start(self) -> None:
         """Start the service; the port stays the same over restarts."""
+        if not self.config.port:
+            self.config = msgspec.structs.replace(self.config, port=free_port())
         stack = contextlib.AsyncExitStack()
         app = make_app(self.config, log=Log("gateway", self.log), end_process=self.ended_with.append)
         address = await stack.enter_async_context(listening(app, host=self.config.host, port=self.config.port))
         self._stack, self.url, self.inside = stack, address.url, app[PARTS]
         self.commands = app[GATEWAY]
-        self.config = msgspec.structs.replace(self.config, port=address.port)
 
     async def stop(self) -> None:
         """Stop the service, if it runs."""
@@ -273,6 +279,7 @@ def gateway_config(database: Database, folder: Path, ledger: RunningLedger, **fi
         "log_verifier_key": ledger.verifier_key,
         "master_key_file": master,
         "operator_token_file": token,
+        "sequencing_wait_ms": SEQUENCING_WAIT_MS,
         "relay_backoff_ms_min": 10,
         "relay_backoff_ms_max": 100,
         "relay_poll_ms": 100,

@@ -22,6 +22,8 @@ from proto import events
 from proto.envelope import Envelope, Opened, open_envelope, seal
 from proto.ids import CredentialId, Did, Origin
 from proto.keys import did_key
+from proto.log.checkpoint import open_checkpoint
+from proto.log.note_key import parse_vkey
 from proto.moment import Moment, from_datetime
 from proto.wire.ledger import Appended, AppendLine
 from services.clients.log_client import LogClient, LogUnreachableProblem
@@ -35,6 +37,7 @@ from services.ledger.succession.opening import InitialisedLog, apply_migrations,
 from services.persistence import postgres
 from services.persistence.postgres_session import UNHURRIED
 from tests.support.databases import Database, MakeDatabase
+from tests.support.ports import free_port
 from tests.support.statements import Party, Statements, secret_key
 
 ORIGIN = Origin("log.example/credentify-integration")
@@ -135,11 +138,12 @@ class RunningLedger:
 
     async def start(self) -> None:
         """Start the service; the port stays the same over restarts."""
+        if not self.config.port:
+            self.config = msgspec.structs.replace(self.config, port=free_port())
         stack = contextlib.AsyncExitStack()
         app = self.app = make_app(self.config, log=Log("ledger", self.log), end_process=self.ended_with.append)
         address = await stack.enter_async_context(listening(app, host=self.config.host, port=self.config.port))
         self._stack, self.url = stack, address.url
-        self.config = msgspec.structs.replace(self.config, port=address.port)
 
     async def stop(self) -> None:
         """Stop the service, if it runs."""
@@ -183,10 +187,25 @@ class RunningLedger:
         return event.credential_id
 
     async def published(self, size: int) -> bytes:
-        """Return the first checkpoint of at least `size` entries; fails after `POLL_SECONDS`."""
-        found = await self.client.checkpoint_after(size - 1, wait_seconds=POLL_SECONDS)
-        assert found is not None, f"nothing of size {size} was published within {POLL_SECONDS} seconds"
-        return found
+        """Return the first checkpoint of at least `size` entries."""
+
+        async def ask() -> bytes | None:
+            return await self.client.checkpoint_after(size - 1, wait_seconds=POLL_SECONDS)
+
+        return await until(ask, f"{size} entries are published")
+
+    async def mirrored(self, size: int) -> None:
+        """Wait until the folder that the ledger mirrors its log to shows at least so many entries."""
+        assert self.config.mirror_folder is not None
+        checkpoint = self.config.mirror_folder / "checkpoint"
+
+        async def shows() -> bool | None:
+            if not checkpoint.exists():
+                return None
+            shown = open_checkpoint(checkpoint.read_bytes(), parse_vkey(self.verifier_key)).checkpoint
+            return shown.size >= size or None
+
+        await until(shows, f"the mirror shows {size} entries")
 
     async def fsck(self) -> Report:
         """Recompute everything that the database holds."""

@@ -146,7 +146,7 @@ async def test_a_witness_that_takes_all_the_time_is_not_asked_for_the_same_again
         return web.Response()
 
     async with scripted(KEY, silent) as served:
-        witness = asked(served, session, history, timeout_seconds=0.05)
+        witness = asked(served, session, history, timeout_seconds=0.5)
         assert await witness.cosignature(history.signed()) is None
         assert (len(served.bodies), witness.is_ready) == (1, False)
         never.set()

@@ -51,16 +51,24 @@ async def test_addresses_take_turns() -> None:
     assert "".join(begun) == "aabcab"
 
 
-async def test_who_waits_too_long_or_behind_too_many_is_told_so() -> None:
-    shared, begun = places(count=1, waiting_max=1, seconds=0.05), list[str]()
+async def test_who_waits_behind_too_many_is_told_so_at_once() -> None:
+    shared, begun = places(count=1, waiting_max=1), list[str]()
     work = Work(shared, begun, "a")
     await turn()
     waiting = asyncio.create_task(_take(shared, "a"))
     await turn()
     with pytest.raises(BusyProblem, match="Your address"):
         await _take(shared, "a")
+    work.end.set()
+    await asyncio.gather(work.task, waiting)
+
+
+async def test_who_waits_too_long_is_told_so_and_the_place_is_free_afterwards() -> None:
+    shared, begun = places(count=1, waiting_max=1, seconds=0.0), list[str]()
+    work = Work(shared, begun, "a")
+    await turn()
     with pytest.raises(BusyProblem, match="worked on"):
-        await waiting
+        await _take(shared, "a")
     work.end.set()
     await work.task
     await _take(shared, "a")
