@@ -51,8 +51,9 @@ def matches_etag(header: str | None, etag: str) -> bool:
 
 def require_match(request: web.Request, etag: str) -> None:
     """Raise `PreconditionProblem` where `If-Match` was sent and names another than `etag` (RFC 9110 section 13.1.1)."""
-    header = request.headers.get("If-Match")
-    if header is None or header.strip() == "*":
+    lines = request.headers.getall("If-Match", [])
+    header = ",".join(lines)  # several lines are one list (RFC 9110 section 5.3)
+    if not lines or header.strip() == "*":
         return
     if etag.startswith("W/") or etag not in [tag.strip() for tag in header.split(",")]:
         raise PreconditionProblem("Read it again and decide on what it says now")

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
 
 from proto.problem import UnavailableProblem
 from services.edge import (
@@ -82,6 +83,20 @@ def test_if_match_with_another_etag_is_refused() -> None:
     require_match(make_mocked_request("PUT", "/"), etag)
     with pytest.raises(PreconditionProblem):
         require_match(make_mocked_request("PUT", "/", headers={"If-Match": '"a"'}), etag)
+
+
+@pytest.mark.parametrize("lines", [["W/{}"], ["*", '"a"'], [""], [",,"], ['"a", *'], ["{}x"], ['"a"', '"b"']])
+def test_an_odd_if_match_names_nothing(lines: list[str]) -> None:
+    etag = etag_of(b"content")
+    headers = CIMultiDict([("If-Match", line.format(etag)) for line in lines])
+    with pytest.raises(PreconditionProblem):
+        require_match(make_mocked_request("PUT", "/", headers=headers), etag)
+
+
+def test_several_lines_of_if_match_are_one_list() -> None:
+    etag = etag_of(b"content")
+    headers = CIMultiDict([("If-Match", '"a"'), ("If-Match", etag)])
+    require_match(make_mocked_request("PUT", "/", headers=headers), etag)
 
 
 def test_retry_after_is_rounded_up_to_whole_seconds() -> None:
