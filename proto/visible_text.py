@@ -10,7 +10,8 @@ _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _SEEN = frozenset("LNPS")
 _SEEN_ASCII = re.compile("[!-~]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_UNSEEN = "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+_UNSEEN = "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
+"""With what is no character: a feed, or any other XML, that holds U+FFFF is read by nobody (XML 1.0 section 2.2)."""
 _TURNING = "\u202a-\u202e\u2066-\u2069"
 """The signs that turn the direction of all that follows, until they are taken back (UAX 9 section 2)."""
 _UNSEEN_SIGNS, _TURNING_SIGNS = re.compile(f"[{_UNSEEN}]"), re.compile(f"[{_TURNING}]")

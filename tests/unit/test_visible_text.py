@@ -139,7 +139,7 @@ def test_an_import_with_a_name_that_nobody_can_read_is_refused(name: str) -> Non
 
 
 def test_what_others_wrote_turns_nothing_of_the_sentence_that_it_stands_in() -> None:
-    name = "Evil \u202e\u2067University\u2028\x9b\u0085of\nX"
+    name = "Evil \u202e\u2067University\u2028\x9b\uffffof\nX"
     assert within_sentence(name) == "Evil University   of X"
     for language in LANGUAGES.values():
         said = language.check(finding("issuer", "invalid", "issuer-out-of-scope", issuer=name)).detail
