@@ -21,7 +21,11 @@ LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
 LOOKS_BETWEEN_CHOICES = 10
 """So often the leader is only asked whether it answers, before all nodes are asked again which one leads."""
+LOOKS_IN_DOUBT = 10
+"""So often all nodes are asked at each look once a standby has left the leader: it may be on its way to lead."""
 _LIMITS = PoolLimits(connect_timeout_ms=4_000, command_timeout_ms=3_000, statement_timeout_ms=3_000)
+_STILL = "SELECT pg_is_in_recovery() AS is_standby, (SELECT count(*) FROM pg_stat_replication) AS standbys"
+"""The number of standbys is there for every role to see, who they are is not."""
 _NODE = f"SELECT {TIMELINE} AS timeline, pg_postmaster_start_time()::text AS started_at"
 _TROUBLES = (*DATABASE_ERRORS, OperatorFault)
 """Whatever is wrong with our own session, such as a certificate that is being replaced: those of others go on."""
@@ -44,7 +48,7 @@ class LeaderWatch:
         self._url, self._application_name, self._tell = url, application_name, tell
         self._sessions: weakref.WeakKeyDictionary[Session, ServingNode] = weakref.WeakKeyDictionary()
         self._own: Session | None = None
-        self._looks = 0
+        self._looks = self._standbys = self._doubtful_looks = 0
 
     @property
     def is_needed(self) -> bool:
@@ -68,11 +72,13 @@ class LeaderWatch:
     async def look(self) -> None:
         """End what is held of a node that leads no more; where no node leads, end nothing.
 
-        Between two choices the leader is only asked whether it answers, over the connection that was made last.
+        Between two choices the leader is only asked whether it answers, over the connection that was made last. It may
+        answer for long after another leads (its own agent was stopped, or cannot reach it), but not keep its standbys.
         """
         self._looks += 1
-        if self._looks % LOOKS_BETWEEN_CHOICES and await self._still_answers():
+        if self._looks % LOOKS_BETWEEN_CHOICES and await self._still_leads():
             return
+        self._doubtful_looks = max(0, self._doubtful_looks - 1)
         self._drop()
         with contextlib.suppress(*_TROUBLES):
             self._own = await open_session(
@@ -80,13 +86,19 @@ class LeaderWatch:
             )
             self._end_others(await _node_of(self._own))
 
-    async def _still_answers(self) -> bool:
+    async def _still_leads(self) -> bool:
+        """Say whether the leader answers, and nothing makes it doubtful that it leads."""
         if self._own is None:
             return False
         try:
-            return not await self._own.fetchval("SELECT pg_is_in_recovery()", timeout=ANSWER_SECONDS)
+            found = await self._own.fetchrow(_STILL, timeout=ANSWER_SECONDS)
         except _TROUBLES:
             return False
+        assert found is not None, "a query without FROM has one row"
+        if found["standbys"] < self._standbys:
+            self._doubtful_looks = LOOKS_IN_DOUBT
+        self._standbys = found["standbys"]
+        return not found["is_standby"] and not self._doubtful_looks
 
     def _end_others(self, leader: ServingNode) -> None:
         """End the sessions with other nodes, but none on a newer timeline: then we have asked an older leader."""

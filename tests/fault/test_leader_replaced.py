@@ -69,6 +69,28 @@ async def test_a_pool_full_of_sessions_with_a_leader_that_was_replaced_is_emptie
     assert told == [SESSIONS]
 
 
+async def test_a_leader_whose_standby_has_left_it_is_looked_at_once_for_another(folder: Path) -> None:
+    told: list[int] = []
+    async with pair(folder, is_synchronous=False) as made:
+        url = made.on_leader(await made.make_database()).running_url
+        watch = LeaderWatch(url, application_name="test-watch", tell=told.append)
+        async with await postgres.create_pool(url, application_name="test", limits=FULL, watch=watch):
+            await watch.look()
+            await until(_has_a_standby(made, 1), "the standby streams")
+            await watch.look()
+            await made.promote()  # and nobody tells the one that led: it answers, and takes writes
+            await until(_has_a_standby(made, 0), "the standby has left")
+            await watch.look()
+    assert told == [SESSIONS], "at the first look, and not after ten"
+
+
+def _has_a_standby(made: Pair, count: int) -> Callable[[], Awaitable[bool | None]]:
+    async def asked() -> bool | None:
+        return await value(made.primary, "SELECT count(*) FROM pg_stat_replication") == count or None
+
+    return asked
+
+
 def _seen(watch: LeaderWatch, told: list[int]) -> Callable[[], Awaitable[bool | None]]:
     async def look() -> bool | None:
         await watch.look()
