@@ -27,9 +27,9 @@ torture: $(VENV)/dev.stamp monitoring-tools ha-programs ## the whole fault list,
 	@exec $(BIN)/python -m pytest tests/fault tests/monitoring --torture --drills $(ARGS)
 
 HA := tests/ha
-ha: $(VENV)/dev.stamp ha-programs ## everything on a database of three nodes, on loopback; PROXY=haproxy, FAILOVERS=20 brings faults about, TOGETHER=2 two at a time, SEED=n again
+ha: $(VENV)/dev.stamp ha-programs ## everything on a database of three nodes, on loopback; PROXY=haproxy, FAILOVERS=20 brings faults about, TOGETHER=2 two at a time, MINUTES=n no longer, SEED=n again
 	@exec $(BIN)/python -m tests.ha $(if $(PROXY),--proxy "$(PROXY)") $(if $(FAILOVERS),--failovers "$(FAILOVERS)") \
-		$(if $(SEED),--seed "$(SEED)") $(if $(DATA),--data "$(DATA)") $(if $(TOGETHER),--together "$(TOGETHER)") \
+		$(if $(SEED),--seed "$(SEED)") $(if $(DATA),--data "$(DATA)") $(if $(TOGETHER),--together "$(TOGETHER)") $(if $(MINUTES),--minutes "$(MINUTES)") \
 		$(if $(STANDBY_REQUIRED),--standby-required "$(STANDBY_REQUIRED)") $(ARGS)
 
 ha-check: $(VENV)/dev.stamp ## try whether a database does what the services need: URL=postgresql://…; STANDBY=away once its standbys were stopped

@@ -26,6 +26,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--proxy", choices=("none", "haproxy"), default="none", help="what leads to the writing node")
     parser.add_argument("--data", type=Path, default=None, help="a new folder for all files; else a temporary one")
     parser.add_argument("--failovers", type=int, default=0, help="bring so many faults about, judge, and end")
+    parser.add_argument("--minutes", type=float, default=None, help="begin no further fault after so many minutes")
     parser.add_argument("--seed", type=int, default=None, help="the seed of an earlier run: the same faults again")
     parser.add_argument(
         "--together", type=int, choices=range(1, TOGETHER_MAX + 1), default=1, help="faults at one time"
@@ -57,7 +58,9 @@ async def _run(given: argparse.Namespace) -> int:
         say(f"seed         {seed}")
         dealt = dealt_kinds(seed, given.failovers, together=given.together)
         rounds = [(kind,) for kind in given.only] if given.only else dealt
-        run = await run_failovers(stand, rounds=rounds, seed=seed, one=one, tell=say, proxy=given.proxy)
+        run = await run_failovers(
+            stand, rounds=rounds, seed=seed, one=one, tell=say, proxy=given.proxy, minutes=given.minutes
+        )
         say("\n".join(lines(run, kept(run))))
     return 0 if run.judgement.is_clean else 1
 

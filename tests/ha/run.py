@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -175,16 +176,24 @@ async def run_failovers(
     one: float | None,
     tell: Tell,
     proxy: str = "none",
+    minutes: float | None = None,
 ) -> Run:
-    """Deal out these faults under load, those of a round together, judge, and return what came of it."""
+    """Deal out these faults under load, those of a round together, judge, and return what came of it.
+
+    After so many minutes no further round begins.
+    """
     async with aiohttp.ClientSession() as session:
         clients = await make_clients(stand, session, Random(seed))
         speed = await full_speed(clients.crew, [clients.log(half) for half in HALVES]) if one is not None else None
         done, unhealed = list[Failover](), list[str]()
         async with commits_watched(stand.database) as committed, clients.at_work():
             baseline = [round(await probe(clients), 2) for _ in range(BASELINE_PROBES)]
+            ends_at = time.monotonic() + minutes * 60 if minutes else math.inf
             for number, kinds in enumerate(rounds, start=1):
                 tell(f"{number:>3}/{len(rounds):<8} {' + '.join(kinds)}")
+                if time.monotonic() > ends_at:
+                    tell("             the time is over: no more faults, what is there is judged")
+                    break
                 rngs = [Random(f"{seed} {number} {kind}") for kind in kinds]
                 try:
                     found = await brought_about(stand, clients, kinds, rngs, committed)
