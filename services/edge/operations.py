@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from proto.problem import Problem
 from services.edge.docs import DocsPage
+from services.edge.exposition import Exposition
 from services.edge.log import Log
 from services.edge.openapi import openapi_document
 from services.edge.problems import NotReadyProblem
@@ -71,7 +72,7 @@ class Operations:
     ) -> None:
         self._alive = Alive(status="alive", service=service, version=version)
         self._log = log
-        self._metrics = metrics
+        self._exposition = Exposition(metrics)
         self._readiness = dict(readiness)
         self._timeout_seconds = timeout_seconds
         self._stopping = stopping
@@ -167,8 +168,8 @@ class Operations:
             return "The check itself failed; the log has the rest"
 
     async def metrics(self, _: web.Request) -> Reply:
-        """Return every family of the service, at once."""
-        return Reply(self._metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        """Return every family of the service."""
+        return Reply(await self._exposition.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def openapi(self, _: web.Request) -> Reply:
         """Return the OpenAPI document."""

@@ -149,9 +149,22 @@ def pages(target: Target) -> str:
     return at_once(16, work)
 
 
+def figures(target: Target) -> str:
+    """Ask for all figures, again and again from several addresses."""
+
+    def work(number: int) -> str:
+        answers: list[str] = []
+        while target.until > time.time() + 0.2:
+            answers.append(get(target, "/metrics", source=OTHERS[number % len(OTHERS)]))
+        return summed(answers)
+
+    return at_once(48, work)
+
+
 REQUESTS: Mapping[str, tuple[str, Attack]] = {
     **{f"{service}: languages of blanks": (service, languages) for service in ("ledger", "gateway", "verifier")},
     **{f"{service}: headers of thousands": (service, crowded_headers) for service in ("ledger", "gateway", "verifier")},
+    **{f"{service}: figures": (service, figures) for service in ("ledger", "gateway", "verifier")},
     "chunks with extensions": ("verifier", extensions),
     "an extension without end": ("verifier", one_extension),
     "trailers without end": ("verifier", trailers),
