@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import lru_cache
 from typing import Any
 
 from msgspec import inspect
@@ -106,13 +107,19 @@ def expected_at(kind: Any, pointer: str) -> str:
 
     `kind` is the type that was decoded; the pointer is the one of the problem. Read only when something was refused.
     """
-    found = inspect.type_info(kind)
+    found = _known(kind) if isinstance(kind, type) else inspect.type_info(kind)
     for step in pointer.split("/")[1:]:
         below = _below(found, step.replace("~1", "/").replace("~0", "~"))
         if below is None:
             return ""
         found = below
     return _sentence(found)
+
+
+@lru_cache(maxsize=16)
+def _known(kind: type) -> inspect.Type:
+    """Return what is to be known of a class: a file has one wrong row after the other, each of the same."""
+    return inspect.type_info(kind)
 
 
 def _below(node: inspect.Type, step: str) -> inspect.Type | None:

@@ -1,6 +1,7 @@
 """Ed25519 keys in the forms that travel: multibase, did:key, strict verification. Reads and stores no file."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NewType
 
 import base58
@@ -27,6 +28,7 @@ def encode_public_key(raw: bytes) -> PublicKey:
     return PublicKey("z" + base58.b58encode(_MULTICODEC_ED25519 + raw).decode())
 
 
+@lru_cache(maxsize=1_024)
 def decode_public_key(key: PublicKey) -> bytes:
     """Return the 32 raw bytes of a `z6Mk…` key.
 

@@ -1,5 +1,6 @@
 """Signed notes (C2SP signed-note v1.0.0): text and signature lines, parsed and checked. Knows nothing of the text."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -12,6 +13,7 @@ NOTE_BYTES_MAX = 1_000_000
 SIGNATURES_MAX = 100
 
 _DASH = "— "
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
 class SignatureProblem(Problem):
@@ -77,7 +79,7 @@ def _decode(data: bytes) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedProblem(f"The note is not UTF-8: byte {error.start}") from error
-    if any(c < " " and c != "\n" for c in text):
+    if _CONTROL.search(text):
         raise MalformedProblem("The note holds a control character other than newline")
     return text
 
