@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from proto.documents.vc_terms import KnownContexts
 from proto.problem import InvalidProblem, MalformedProblem
 from services.crypto.rdf_blank_nodes import UnsupportedJsonLdProblem
 
+_FOLDER = Path(__file__).parents[1] / "contexts"
 CONTEXT_COUNT_MAX = 1_000
 VOCABULARY_COUNT_MAX = 8
 UNDEFINED = "urn:credentify:undefined-term:"
@@ -70,7 +71,7 @@ def known_contexts() -> KnownContexts:
 
 
 def _read(name: str) -> Any:
-    return json.loads(files("services").joinpath("contexts", name).read_text(encoding="utf-8"))["@context"]
+    return json.loads((_FOLDER / name).read_text(encoding="utf-8"))["@context"]
 
 
 def refuse_other_meanings(document: Mapping[str, Any]) -> None:

@@ -124,9 +124,9 @@ class FormMakers:
         self._starting: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
-    async def processes(self, *, are_warm: bool = True) -> AsyncIterator[None]:
-        """Have the processes while the block runs; they get warm meanwhile, else begin when they are needed."""
-        for _ in range(self._count if are_warm else 0):
+    async def processes(self, *, warm_count: int | None = None) -> AsyncIterator[None]:
+        """Have the processes while the block runs; all or so many get warm meanwhile, others begin when needed."""
+        for _ in range(self._count if warm_count is None else warm_count):
             self._begin_another(None)
         try:
             yield

@@ -195,7 +195,7 @@ async def _running(
         issuing = make_issuing(parts, config)
         app[GATEWAY] = gateway = make_gateway(parts, issuing, config)
         app[CALLERS] = Callers(pool, operator_hash)
-        await stack.enter_async_context(parts.form_makers.processes(are_warm=False))
+        await stack.enter_async_context(parts.form_makers.processes(warm_count=0))
         worker = make_worker(parts, issuing, config)
         await stack.enter_async_context(  # (4)
             _supervised(parts, worker, gateway, background, end_process, watch=watch)

@@ -165,7 +165,8 @@ def _app(
 
     async def all_running(app: web.Application) -> AsyncIterator[None]:
         app[FORM_MAKERS] = FormMakers(process_count=config.form_processes)
-        async with app[FORM_MAKERS].processes(), _witnessing(app, config), running(app):
+        # One is warm for who asks first; another begins once documents of two come at a time.
+        async with app[FORM_MAKERS].processes(warm_count=1), _witnessing(app, config), running(app):
             yield
 
     app.cleanup_ctx.append(all_running)

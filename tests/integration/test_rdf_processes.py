@@ -62,6 +62,18 @@ async def test_forms_are_those_that_are_made_here() -> None:
     assert isinstance(none, UnsupportedJsonLdProblem)
 
 
+async def test_one_process_is_warm_and_another_begins_once_two_ask_at_a_time() -> None:
+    makers = FormMakers(process_count=2)
+    async with makers.processes(warm_count=1):
+        await until(lambda: len(makers.pids) == 1)
+        [first] = makers.pids
+        await makers.forms([DOCUMENT])
+        assert makers.pids == [first]
+        (one,), (other,) = await asyncio.gather(makers.forms([DOCUMENT]), makers.forms([DOCUMENT]))
+        assert digest(one) == digest(other)
+        assert len(makers.pids) == 2
+
+
 def test_forms_made_apart_are_those_that_are_made_here() -> None:
     document = full_document()
     assert forms_apart([document, document]) == [form_of(document)] * 2
