@@ -115,11 +115,15 @@ class StackPart(Record, frozen=True, kw_only=True):
 
 
 class Unmet(NamedTuple):
-    """One condition that does not hold: a stable code, a sentence for a person, and the parts that it concerns."""
+    """One condition that does not hold: a stable code, a sentence for a person, and the parts that it concerns.
+
+    `achievements` are those that would meet it: the one that is required, or what of a group is not given.
+    """
 
     code: UnmetCode
     detail: str
     credentials: tuple[CredentialId, ...] = ()
+    achievements: tuple[AchievementUri, ...] = ()
 
 
 def unmet_conditions(recipe: Recipe, parts: Sequence[StackPart], *, now: Moment) -> tuple[Unmet, ...]:
@@ -296,9 +300,10 @@ def _unmet_by_achievements(recipe: Recipe, parts: Sequence[StackPart]) -> Iterab
     given = {part.achievement for part in parts}
     for uri in recipe.required_achievements:
         if uri not in given:
-            yield Unmet("achievement-missing", f"The achievement {uri} is required")
+            yield Unmet("achievement-missing", f"The achievement {uri} is required", achievements=(uri,))
     for group in recipe.groups:
         found = len(given.intersection(group.achievements))
         if found < group.needed:
             of = f"{group.needed} of {len(group.achievements)} are needed"
-            yield Unmet("group-incomplete", f"{group.name}: {found} given, {of}")
+            left = tuple(uri for uri in group.achievements if uri not in given)
+            yield Unmet("group-incomplete", f"{group.name}: {found} given, {of}", achievements=left)

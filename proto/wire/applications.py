@@ -13,7 +13,7 @@ from proto.events import Record
 from proto.ids import ApplicationId, CredentialId, Did, EventId
 from proto.moment import Moment
 from proto.wire.agreements import AgreementGrounds
-from proto.wire.content import Content
+from proto.wire.content import Content, Texts
 from proto.wire.id_fields import Slug
 from proto.wire.verifier import Answer
 
@@ -257,7 +257,7 @@ class DecisionBody(Record, frozen=True, kw_only=True):
 
 
 class UnlikeCases(Record, frozen=True, kw_only=True):
-    """An achievement on which this office decided unlike: how often each way."""
+    """An achievement on which this office decided unlike: how often each way; its title where that is known here."""
 
     achievement: str
     achievement_issuer: str
@@ -265,6 +265,8 @@ class UnlikeCases(Record, frozen=True, kw_only=True):
     full: int
     partial: int
     refused: int
+    title: Texts | None = None
+    institution_name: str | None = None
 
 
 class RecognitionReport(Record, frozen=True, kw_only=True):

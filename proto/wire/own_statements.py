@@ -12,6 +12,7 @@ from proto.event_fields import AchievementField, DidField, EctsField, EqfField, 
 from proto.events import Decision, EndorserRole, Record
 from proto.ids import AchievementUri, CredentialId, Did, EventId
 from proto.moment import Moment
+from proto.wire.content import Texts
 
 StandingState = Literal["live", "withdrawn", "void"]
 """`void`: the key that said it was compromised then."""
@@ -38,7 +39,10 @@ class StandingDecisionRequest(Record, frozen=True, kw_only=True):
 
 
 class StandingDecisionAnswer(Record, frozen=True, kw_only=True):
-    """A standing decision of the institution, as the log has it; `valid_until` is the first moment without it."""
+    """A standing decision of the institution, as the log has it; `valid_until` is the first moment without it.
+
+    `title` and `institution_name` are of the catalogue of whoever awards it, where that is known here.
+    """
 
     event_id: EventId
     state: StandingState
@@ -55,6 +59,8 @@ class StandingDecisionAnswer(Record, frozen=True, kw_only=True):
     eqf_level_min: int | None = None
     description_digest: str | None = None
     received_at: Moment
+    title: Texts | None = None
+    institution_name: str | None = None
 
 
 class StandingDecisionPage(Record, frozen=True, kw_only=True):

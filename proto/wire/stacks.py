@@ -6,12 +6,24 @@ from proto.stacking import UnmetCode
 from proto.wire.content import Texts
 
 
+class NamedAchievement(Record, frozen=True, kw_only=True):
+    """An achievement, with what the catalogue of whoever awards it calls it, where that is known here."""
+
+    achievement: AchievementUri
+    title: Texts | None = None
+    institution_name: str | None = None
+
+
 class UnmetAnswer(Record, frozen=True, kw_only=True):
-    """A condition that does not hold: a stable code, a sentence for a person, the credentials that it concerns."""
+    """A condition that does not hold: a stable code, a sentence for a person, the credentials that it concerns.
+
+    `achievements` are those that would meet it: the one that is required, or what of a group is not given.
+    """
 
     code: UnmetCode
     detail: str
     credentials: tuple[CredentialId, ...] = ()
+    achievements: tuple[NamedAchievement, ...] = ()
 
 
 class PartAnswer(Record, frozen=True, kw_only=True):
@@ -26,6 +38,8 @@ class PartAnswer(Record, frozen=True, kw_only=True):
     ects_hundredths: int
     counted_hundredths: int
     is_proposed: bool
+    title: Texts | None = None
+    institution_name: str | None = None
     unmet: tuple[UnmetAnswer, ...] = ()
 
 

@@ -36,6 +36,7 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "recognition": ("services.command.recognition", "Apply for recognition of what others taught, or decide on it."),
     "stacks": ("services.command.stacks", "See what can be made of credentials; nothing is signed."),
     "decision": ("services.command.decision", "Decide once how an achievement of another institution counts."),
+    "grades": ("services.command.grades", "Say for which grades standing decisions decide at once, or try it out."),
     "agreement": ("services.command.agreement", "Agree with another institution what counts at either."),
     "endorsement": ("services.command.endorsement", "Invite institutions to endorse credentials, or endorse some."),
     "reminders": ("services.command.reminders", "See which applications for recognition are to be decided soon."),

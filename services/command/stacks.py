@@ -9,6 +9,7 @@ import click
 from proto.stacking import ects_text
 from proto.wire.stacks import StackAdvice, StackAdvicePage, StackPreview
 from services.clients.pages import every_page
+from services.command.achievement_names import named
 from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
@@ -37,7 +38,7 @@ async def of_learner(*, learner: str, gateway: str, api_key_file: Path, as_json:
         print_json(StackAdvicePage(credential_count=count, stacks=tuple(found)))
         return
     for each in found:
-        console.print(clean(f"{each.achievement}  {each.institution_name}"))
+        console.print(named(each.achievement, each.title, each.institution_name))
         _print_preview(each.preview)
     console.print(f"recipes: {len(found)}; credentials: {count}")
 
@@ -75,7 +76,11 @@ def _print_preview(found: StackPreview) -> None:
     for part in found.parts:
         counted = f"counts {ects_text(part.counted_hundredths)} of {ects_text(part.ects_hundredths)} ECTS"
         console.print(f"    {part.credential_id}  {counted}", markup=False)
+        console.print(f"      {named(part.achievement, part.title, part.institution_name)}")
         for each in part.unmet:
             console.print(f"      {clean(each.detail)}")
     for each in found.unmet:
         console.print(f"    missing: {clean(each.detail)}")
+        for one in each.achievements:
+            if one.title:
+                console.print(f"      {named(one.achievement, one.title, one.institution_name)}")

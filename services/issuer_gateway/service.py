@@ -6,6 +6,7 @@ from services.issuer_gateway.applications.agreements import Agreements
 from services.issuer_gateway.applications.apply import RecognitionApplications
 from services.issuer_gateway.applications.decide import DecideApplications
 from services.issuer_gateway.applications.export_applications import ExportApplications
+from services.issuer_gateway.applications.grade_conditions import GradeConditions
 from services.issuer_gateway.applications.publication import PublishRecognitions
 from services.issuer_gateway.applications.reminders import RemindOffices
 from services.issuer_gateway.applications.whose import WhoseApplications
@@ -73,6 +74,7 @@ class Gateway:
     use_claim: UseClaim
     recognition_applications: RecognitionApplications
     decide_applications: DecideApplications
+    grade_conditions: GradeConditions
     agreements: Agreements
     whose_applications: WhoseApplications
     export_applications: ExportApplications

@@ -1,7 +1,8 @@
 """Status lists at work: places given, bits derived from the followed log, lists signed and published (W3C Bitstring).
 
 Places are taken in blocks that are counted in the database and in the vault before any is used: what a process does not
-use is lost, and no place is given twice, not by several processes, nor after a restore. There a new list is begun.
+use until it ends is lost, and no place is given twice, not by several processes, nor after a restore. There a new list
+is begun.
 
 The projector sets bits in the transaction that applies the events (`changed`), so a bit is as true as the projection.
 A condemned key may touch every credential of an institution: then every bit is derived anew, list by list (`_review`).
@@ -9,8 +10,8 @@ A condemned key may touch every credential of an institution: then every bit is 
 
 import asyncio
 import contextlib
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -23,7 +24,6 @@ from proto.documents.status_list import (
     allocated_index,
     build_list_credential,
     empty_bits,
-    status_entry,
     with_bits,
 )
 from proto.ids import CredentialId, InstitutionId
@@ -33,6 +33,7 @@ from proto.problem import NotFoundProblem, Problem
 from services.crypto.data_integrity import secure
 from services.edge import Log
 from services.follow import Applied
+from services.issuer_gateway.domain.places_at_hand import INSTITUTIONS_MAX, Given, PlacesAtHand
 from services.issuer_gateway.domain.statuses import is_withdrawn, list_url
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import Keystore
@@ -47,8 +48,6 @@ from services.persistence.postgres_errors import CommitUnknownError, DatabaseUna
 SECRET_BYTES = 32
 _Key = TypeVar("_Key", bound=Hashable)
 BLOCK_PLACES = 64
-INSTITUTIONS_MAX = 4_096
-"""Whose places are kept at hand."""
 REVIEW_ROWS = 1_000
 LISTS_PER_STEP = 1_000
 _MS = 1_000
@@ -62,26 +61,6 @@ class UnknownStatusListProblem(NotFoundProblem):
 
     slug = "unknown-status-list"
     title = "No such status list"
-
-
-class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """A place on a status list that nobody else has."""
-
-    institution_id: InstitutionId
-    number: int
-    index: int
-    url: str
-
-    @property
-    def entry(self) -> dict[str, str]:
-        """The `credentialStatus` of the document that has this place."""
-        return status_entry(self.url, self.index)
-
-    def of(self, credential_id: CredentialId) -> status_lists.Place:
-        """Return the place as it is stored with its credential."""
-        return status_lists.Place(
-            credential_id=credential_id, institution_id=self.institution_id, number=self.number, index=self.index
-        )
 
 
 async def changed(connection: Connection, book: Book, applied: Sequence[Applied], *, at: Moment) -> None:
@@ -141,25 +120,6 @@ class Locks(Generic[_Key]):
                 self._locks[key] = lock, count - 1
 
 
-class PlacesAtHand:
-    """The places that were taken for an institution and given to nobody yet, of at most `institutions_max`.
-
-    Whose turn was longest ago loses its places: they are never given, and cost a bit each.
-    """
-
-    def __init__(self, *, institutions_max: int = INSTITUTIONS_MAX) -> None:
-        self._institutions_max = institutions_max
-        self._blocks: OrderedDict[InstitutionId, deque[Given]] = OrderedDict()
-
-    def of(self, institution_id: InstitutionId) -> deque[Given]:
-        """Return the places of an institution, to be taken from before anything is waited for, or under its lock."""
-        block = self._blocks.setdefault(institution_id, deque())
-        self._blocks.move_to_end(institution_id)
-        while len(self._blocks) > self._institutions_max:
-            self._blocks.popitem(last=False)
-        return block
-
-
 class StatusLists:
     """The status lists of all institutions of this gateway. `pool` is not the one that requests wait on.
 
@@ -198,21 +158,26 @@ class StatusLists:
 
     async def place(self, tenant: Tenant) -> Given:
         """Return a place that nobody had before and nobody gets after; raises `DatabaseUnavailableProblem`."""
-        block = self._blocks.of(tenant.institution_id)
-        if block:
-            return block.popleft()
-        async with self._taking.of(tenant.institution_id):
-            block = self._blocks.of(tenant.institution_id)
-            if not block:
-                block.extend(await self._take(tenant, BLOCK_PLACES))
-            return block.popleft()
+        institution_id = tenant.institution_id
+        if (place := self._blocks.give(institution_id)) is not None:
+            return place
+        async with self._taking.of(institution_id):
+            if not self._blocks.of(institution_id):
+                self._blocks.take_back(await self._take(tenant, BLOCK_PLACES))
+            place = self._blocks.give(institution_id)
+        assert place is not None, "some were taken just now, and nothing was waited for since"
+        return place
+
+    def take_back(self, places: Iterable[Given]) -> None:
+        """Have places again that were given for documents which are stored nowhere, and never will be."""
+        self._blocks.take_back(places)
 
     async def reserve(self, tenant: Tenant, count: int) -> None:
         """Have so many places at hand, if the open list has them: one taking for all of a batch's rows."""
         async with self._taking.of(tenant.institution_id):
-            block = self._blocks.of(tenant.institution_id)
-            if len(block) < count:
-                block.extend(await self._take(tenant, max(BLOCK_PLACES, count - len(block))))
+            missing = count - len(self._blocks.of(tenant.institution_id))
+            if missing > 0:
+                self._blocks.take_back(await self._take(tenant, max(BLOCK_PLACES, missing)))
 
     async def _take(self, tenant: Tenant, wanted: int) -> list[Given]:
         """(1) What the vault says was given; (2) count more as given; (3) tell the vault; only then use them."""

@@ -356,6 +356,7 @@ class Scenes:
         prefix = self.achievements["en"]["uri"].partition("achievements/")[0]
         self._agree(f"{prefix}programmes/rivers")
         form, application = f"{self.gateway}/recognition/waterland", self._application()["application_id"]
+        grades = self._ask_for_grades(f"{prefix}programmes/rivers")
 
         def sent_with_little(page: Page) -> None:
             page.goto(form + "?lang=de")
@@ -379,6 +380,8 @@ class Scenes:
             "office-application-de": self._in_office(f"/office/applications/{application}?lang=de"),
             "office-report": self._in_office("/office/report"),
             "office-standing": self._in_office("/office/standing-decisions"),
+            "office-grades": self._in_office(grades),
+            "office-grades-de": self._in_office(f"{grades}&lang=de"),
             "office-agreements": self._in_office("/office/agreements"),
             "office-agreements-de": self._in_office("/office/agreements?lang=de"),
             "office-agreements-states": self._kept(office_states.agreements("en")),
@@ -397,6 +400,13 @@ class Scenes:
         term = {"awarded_by": other, "recogniser": own, "programme": programme, "isced_f": "0532", "decision": "full"}
         body = {"partner": other, "valid_until": "2029-06-30", "terms": [term | {"ects_hundredths_total_max": 1200}]}
         self.call("POST", "/v1/agreements", body)
+
+    def _ask_for_grades(self, programme: str) -> str:
+        """Ask for grades of an achievement, and return the path of the page that tells what it means."""
+        did = msgspec.json.decode(send("GET", f"{self.gateway}/v1/institutions/waterland"))["did"]
+        place = {"achievement_issuer": did, "achievement": self.achievements["en"]["uri"], "programme": programme}
+        self.call("PUT", "/v1/grade-conditions", place | {"grades": ["10", "9", "8", "7"], "least": "8"})
+        return f"/office/grade-conditions?{urlencode(place)}"
 
     def _in_office(self, path: str) -> Opened:
         def opened(page: Page) -> None:

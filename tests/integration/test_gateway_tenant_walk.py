@@ -91,6 +91,7 @@ OWN = frozenset(
         "list_requests",
         "list_applications",
         "report_recognition",
+        "list_grade_conditions",
         "list_batches",
         "read_reminders",
         "read_audit_trail",
@@ -110,6 +111,9 @@ OWN_CHANGE = frozenset(
         "make_standing_decision",
         "propose_agreement",
         "take_in_agreement",
+        "set_grade_condition",
+        "remove_grade_condition",
+        "preview_grade_condition",
         "invite_endorser",
         "create_signing_key",
         "import_open_badges",
@@ -192,7 +196,14 @@ OFFICE: dict[str, dict[str, str] | None] = {
 }
 """Pages of the office that name a thing of one institution: to who signed in by another's key it is not there."""
 OFFICE_OWN = frozenset(
-    ("show_office", "show_agreements", "show_office_applications", "show_recognition_report", "show_standing_decisions")
+    [
+        "show_office",
+        "show_agreements",
+        "show_grade_conditions",
+        "show_office_applications",
+        "show_recognition_report",
+        "show_standing_decisions",
+    ]
 )
 OFFICE_SESSION = frozenset(
     (
@@ -201,6 +212,8 @@ OFFICE_SESSION = frozenset(
         "make_standing_decision_by_form",
         "propose_agreement_by_form",
         "take_in_agreement_by_form",
+        "say_grades_by_form",
+        "remove_grades_by_form",
     )
 )
 EVERY = frozenset().union(

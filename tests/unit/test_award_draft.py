@@ -21,8 +21,8 @@ from services.issuer_gateway.achievements.document_parts import AchievementParts
 from services.issuer_gateway.credentials.prepare_award import PrepareAward
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
 from services.issuer_gateway.domain.award_draft import DRAFTS_MAX, AwardDrafts
+from services.issuer_gateway.domain.places_at_hand import Given
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.status_lists import Given
 from services.issuer_gateway.store.achievements import StoredAchievement
 from tests.support.tenants import stored_achievement, tenant_of
 

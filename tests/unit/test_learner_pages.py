@@ -16,7 +16,12 @@ from proto.problem import InvalidProblem, UnavailableProblem
 from proto.wire.requests import Claimed, ClaimSeen, ClaimState, RequestSeen
 from services.issuer_gateway import pages as pages_module
 from services.issuer_gateway.applications import rules
-from services.issuer_gateway.http import office_agreement_routes, office_routes, office_statement_routes
+from services.issuer_gateway.http import (
+    office_agreement_routes,
+    office_grade_routes,
+    office_routes,
+    office_statement_routes,
+)
 from services.issuer_gateway.languages import DEFAULT, LANGUAGES, LearnerLanguage
 from services.issuer_gateway.pages import Pages, application_words, office_words, request_words, stack_words
 from services.issuer_gateway.pages.fault_words import KINDS_OF_FAULT, OWN_FAULTS, said_fault
@@ -48,7 +53,7 @@ def _every_word() -> Iterator[str]:
         for name, table in vars(module).items():
             if name.isupper():
                 yield from [table] if isinstance(table, str) else table.values()
-    for module in (office_agreement_routes, office_statement_routes):
+    for module in (office_agreement_routes, office_grade_routes, office_statement_routes):
         yield from vars(module)["_FAULTS"].values()
     yield from vars(office_routes)["_FIELD_FAULTS"].values()
     yield from _raised_by(rules)

@@ -2,8 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from proto.ids import InstitutionId
-from services.issuer_gateway.status_lists import Given, Locks, PlacesAtHand
+from services.issuer_gateway.domain.places_at_hand import Given, PlacesAtHand, lending, stored
+from services.issuer_gateway.status_lists import Locks
 
 
 async def test_a_lock_is_there_for_as_long_as_somebody_holds_it_or_waits() -> None:
@@ -43,3 +46,73 @@ def test_places_are_kept_for_so_many_institutions_and_the_one_longest_unasked_lo
     places.of(d)
     places.of(e)
     assert not places.of(a), "lost, and never given: others are taken"
+
+
+ISSUER = InstitutionId("a")
+
+
+def _at_hand(count: int) -> PlacesAtHand:
+    places = PlacesAtHand()
+    url = "https://x.example/1"
+    places.take_back(Given(institution_id=ISSUER, number=1, index=index, url=url) for index in range(count))
+    return places
+
+
+def _given(places: PlacesAtHand) -> Given:
+    place = places.give(ISSUER)
+    assert place is not None
+    return place
+
+
+def test_what_work_is_given_and_stores_nowhere_goes_back_whatever_ends_it() -> None:
+    places = _at_hand(3)
+    kept, left = _given(places), _given(places)
+
+    def work() -> None:
+        nonlocal kept, left
+        with lending():
+            kept, left = _given(places), _given(places)
+            stored([kept])
+            raise ZeroDivisionError
+
+    places.take_back([kept, left])
+    with pytest.raises(ZeroDivisionError):
+        work()
+    assert kept not in places.of(ISSUER)
+    assert left in places.of(ISSUER)
+    _given(places)
+    assert len(places.of(ISSUER)) == 1, "outside of such work nothing goes back by itself"
+
+
+def test_a_place_that_was_given_before_an_attempt_is_kept_by_the_work_around_it() -> None:
+    places = _at_hand(2)
+    with lending():
+        outer = _given(places)
+        with lending():
+            inner = _given(places)
+        assert list(places.of(ISSUER)) == [inner], "the attempt came to nothing, and the work goes on with its own"
+        with lending():
+            stored([outer])
+    assert list(places.of(ISSUER)) == [inner]
+
+
+async def test_two_who_work_at_the_same_time_give_back_each_their_own() -> None:
+    places = _at_hand(2)
+    is_stored = asyncio.Event()
+
+    async def stores() -> Given:
+        with lending():
+            place = _given(places)
+            stored([place])
+            is_stored.set()
+            return place
+
+    async def fails() -> Given:
+        with lending():
+            place = _given(places)
+            await is_stored.wait()
+            return place
+
+    lost, back = await asyncio.gather(stores(), fails())
+    assert list(places.of(ISSUER)) == [back]
+    assert lost != back

@@ -1,9 +1,12 @@
 """What institutions say of each other's achievements and credentials, as calls."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from proto.ids import CredentialId, EventId
 from proto.wire.gateway import EventAnswer, RecognitionRequest
+from proto.wire.grade_conditions import ConditionPlace, GradeConditionList, GradePreview, GradeTrial
+from proto.wire.institutions import GradeCondition
 from proto.wire.own_statements import (
     EndorsementPage,
     EndorsementRequest,
@@ -43,6 +46,23 @@ class StatementCalls(HttpClient):
     async def withdraw_standing_decision(self, event_id: EventId, *, key: str | None = None) -> EventAnswer:
         """Withdraw a standing decision; what was recognised under it stays."""
         return await self.call("DELETE", f"/v1/standing-decisions/{event_id}", EventAnswer, key=key)
+
+    async def grade_conditions(self) -> GradeConditionList:
+        """Return for which grades the institution's standing decisions decide at once."""
+        return await self.call("GET", "/v1/grade-conditions", GradeConditionList)
+
+    async def set_grade_condition(self, condition: GradeCondition | Json) -> GradeConditionList:
+        """Say for which grades a standing decision decides at once, in place of what was said of it before."""
+        return await self.call("PUT", "/v1/grade-conditions", GradeConditionList, send=condition)
+
+    async def preview_grade_condition(self, trial: GradeTrial | Json) -> GradePreview:
+        """Return what a condition means and whom it would have touched; nothing is kept."""
+        return await self.call("POST", "/v1/grade-conditions/preview", GradePreview, send=trial)
+
+    async def remove_grade_condition(self, place: ConditionPlace) -> None:
+        """Ask for no grades any more of an achievement towards a programme."""
+        query = {name: getattr(place, name) for name in ConditionPlace.__struct_fields__}
+        await self.request_bytes("DELETE", f"/v1/grade-conditions?{urlencode(query)}")
 
     async def invite_endorser(self, request: EndorserRequest | Json, *, key: str | None = None) -> EventAnswer:
         """Invite an institution to endorse the credentials of an achievement, in one role."""

@@ -7,9 +7,10 @@ waits for a person; so does a credential that counts towards the programme alrea
 from collections.abc import Sequence
 
 from proto.ids import AchievementUri, Did, EventId
-from proto.lifecycle import Book, StandingDecision
+from proto.lifecycle import Book, StandingDecision, is_in_force
 from proto.lifecycle.statements import decisions_on
 from proto.moment import Moment, to_datetime
+from proto.wire.grade_conditions import ConditionPlace
 from services.issuer_gateway.applications.evidence import CheckedEvidence
 from services.issuer_gateway.applications.publication import publish_at
 from services.issuer_gateway.domain.decided_beforehand import Beforehand, OfferedCredential, ProgrammeDecider
@@ -102,6 +103,16 @@ async def _decided_beforehand(
         offered,
         decisions=await _decisions_on(connection, book, on_log.issuer, AchievementUri(on_log.achievement)),
         agreements=await agreements.between(connection, tenant.did, on_log.issuer, limit=AGREEMENTS_READ_MAX),
+    )
+
+
+async def has_decision(connection: Connection, tenant: Tenant, place: ConditionPlace, *, now: Moment) -> bool:
+    """Tell whether a standing decision of the institution is in force on an achievement, towards that programme."""
+    issuer, uri = Did(place.achievement_issuer), AchievementUri(place.achievement)
+    book = await followed_log.book_of_issuers(connection, {tenant.did, issuer})
+    return any(
+        each.recogniser == tenant.did and each.programme == place.programme and is_in_force(book, each, now)
+        for each in await _decisions_on(connection, book, issuer, uri)
     )
 
 

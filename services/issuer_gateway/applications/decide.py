@@ -18,7 +18,10 @@ from proto.wire.applications import (
     ItemAnswer,
     ProgrammeLimits,
     RecognitionReport,
+    UnlikeCases,
 )
+from proto.wire.stacks import NamedAchievement
+from services.issuer_gateway.achievements.named_achievements import named
 from services.issuer_gateway.applications.agreement_answers import Grounds, grounds_of
 from services.issuer_gateway.applications.apply import (
     UnknownApplicationProblem,
@@ -293,7 +296,11 @@ class DecideApplications:
     async def report(self, tenant: Tenant) -> RecognitionReport:
         """Return how the office decides, and on what it decided unlike."""
         like = await like_cases.of_all(self._pool, tenant.institution_id)
-        return msgspec.structs.replace(await self.numbers(tenant), unlike=tuple(unlike_cases(like)))
+        unlike = unlike_cases(like)
+        names = await named(self._pool, {each.achievement for each in unlike})
+        return msgspec.structs.replace(
+            await self.numbers(tenant), unlike=tuple(_with_title(each, names.get(each.achievement)) for each in unlike)
+        )
 
     async def numbers(self, tenant: Tenant) -> RecognitionReport:
         """Return how the office decides in numbers alone; which like cases it decided unlike is not looked for."""
@@ -380,3 +387,9 @@ def _item(key: DataKey, tenant: Tenant, evidence: KnownEvidence, grounds: Ground
         precedents=(*own_of(tenant.did, evidence.like), *public_of(evidence.public, opened.answer)),
         public_precedents=evidence.public.known,
     )
+
+
+def _with_title(case: UnlikeCases, known: NamedAchievement | None) -> UnlikeCases:
+    if known is None:
+        return case
+    return msgspec.structs.replace(case, title=known.title, institution_name=known.institution_name)

@@ -33,6 +33,7 @@ from services.issuer_gateway.credentials.earlier_awards import content_of
 from services.issuer_gateway.credentials.issue_credential import IssueCredential
 from services.issuer_gateway.credentials.prepare_rows import PrepareRows
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
+from services.issuer_gateway.domain.places_at_hand import lending
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.batch_keys import BatchKeys
 from services.issuer_gateway.keys.keystore import Keystore
@@ -310,6 +311,7 @@ class _Work:
             if first != line:
                 self._refuse(line, row_repeated(first))
                 found.add(line)
+        self._by.rows.give_up(self._prepared.items[line] for line in found & self._prepared.items.keys())
         return found
 
     def _refuse(self, line: int, problem: Problem) -> None:
@@ -333,9 +335,10 @@ class _Work:
             self._results |= results
             refused |= problems
         elif items:
-            issues = await self._by.issue.issue_many(self._connection, self._tenant, list(items.values()))
-            by_id = issues.refused
+            by_id = (await self._by.issue.issue_many(self._connection, self._tenant, list(items.values()))).refused
             refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
+        # What is refused is stored nowhere: if this transaction is undone, the part is prepared anew.
+        self._by.rows.give_up(self._prepared.items[line] for line in refused)
         for line, credential_id in found_before(refused).items():
             self._results[line] = batches.RowResult(line=line, credential_id=credential_id, is_repeated=True)
         for line, problem in refused.items():
@@ -350,7 +353,8 @@ class _Work:
         acts = self._by.changes.begin(
             self._connection, self._tenant, may_issue=batch.may_issue, api_key_id=batch.api_key_id
         )
-        made, refused = await acts.make(changes, is_dry_run=self._batch.is_dry_run)
+        with lending():
+            made, refused = await acts.make(changes, is_dry_run=self._batch.is_dry_run)
         for line, problem in refused.items():
             self._refuse(line, problem)
         for line, changed in made.items():

@@ -196,22 +196,20 @@ class IssueList:
         api_key_id: ApiKeyId | None,
     ) -> dict[int, dict[str, Any]]:
         """Finish a chunk's rows in one transaction; return refusals that may be over later, which are not kept."""
-        # (1) What is finished already; (2) documents for the rest, while no transaction is open.
         lines = [row.line for row in chunk]
-        finished = {row.line for row in await idempotency_records.rows(self._pool, batch_id, lines)}
-        rest = [row for row in chunk if row.line not in finished]
-        prepared, wrong = await self._rows.prepare(tenant, rest, self._writer.now(), api_key_id=api_key_id)
 
         async def work(connection: Connection) -> dict[int, dict[str, Any]]:
-            # (3) Alone at this batch; (4) what nobody has finished meanwhile; (5) its results with what it made.
+            # (1) Alone at this batch, so that who sends it at the same time makes nothing; (2) what nobody has
+            # finished; (3) documents for that; (4) its results with what it made.
             await idempotency_records.lock_batch(connection, batch_id)
             finished = {row.line for row in await idempotency_records.rows(connection, batch_id, lines)}
-            todo = [row for row in rest if row.line not in finished]
-            items = {line: item for line, item in prepared.items() if line not in finished}
-            refused = {line: problem for line, problem in wrong.items() if line not in finished}
-            refused |= _taken_out(items, erased)
+            todo = [row for row in chunk if row.line not in finished]
             if not todo:
                 return {}
+            items, refused = await self._rows.prepare(
+                tenant, todo, self._writer.now(), api_key_id=api_key_id, connection=connection
+            )
+            refused |= _taken_out(items, erased)
             if items:
                 by_id = (await self._issue.issue_many(connection, tenant, list(items.values()))).refused
                 refused |= {

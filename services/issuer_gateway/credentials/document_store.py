@@ -7,9 +7,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from proto.ids import LearnerId
+from proto.ids import CredentialId, LearnerId
 from proto.problem import BusyProblem
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
+from services.issuer_gateway.domain import places_at_hand
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.store import credentials, document_parts, status_lists
@@ -35,14 +36,15 @@ async def store(
     Returns when: the transaction's time.
     """
     keys = await learner_keys.made(learner.learner_id for learner in learners.values())
-    rows, places = [], []
+    rows: list[credentials.NewCredential] = []
+    places: list[tuple[CredentialId, places_at_hand.Given]] = []
     for item in items:
         learner = learners[item.award.learner.ref]
         key = keys[learner.learner_id]
         if key is None:
             raise BusyProblem("The learner is being erased; send this again for a new one")
         assert item.place is not None, "what was prepared dry is not stored"
-        places.append(item.place.of(item.credential_id))
+        places.append((item.credential_id, item.place))
         rows.append(
             credentials.NewCredential(
                 credential_id=item.credential_id,
@@ -61,5 +63,13 @@ async def store(
         )
     await document_parts.keep(connection, {item.part.digest: item.part.stored for item in items})
     created_at = await credentials.add(connection, rows)
-    await status_lists.add_places(connection, places)
+    # If we crash or are undone from here on, these places are lost: they may be in a transaction that comes to be.
+    places_at_hand.stored(place for _, place in places)
+    await status_lists.add_places(connection, [_stored_place(name, place) for name, place in places])
     return created_at
+
+
+def _stored_place(credential_id: CredentialId, place: places_at_hand.Given) -> status_lists.Place:
+    return status_lists.Place(
+        credential_id=credential_id, institution_id=place.institution_id, number=place.number, index=place.index
+    )

@@ -17,6 +17,7 @@ from services.issuer_gateway.credentials.decide_awards import DecideAwards
 from services.issuer_gateway.credentials.document_store import learners_for, store
 from services.issuer_gateway.credentials.prepare_award import PrepareAward, achievement_of
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
+from services.issuer_gateway.domain.places_at_hand import lending
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
@@ -71,12 +72,15 @@ class IssueCredential:
         """
         self._writer.check_followed()
         achievement = await achievement_of(self._pool, tenant, award.achievement)
-        item = await self._prepare.prepare(tenant, award, achievement, now=self._writer.now(), api_key_id=api_key_id)
+        with lending():
+            item = await self._prepare.prepare(
+                tenant, award, achievement, now=self._writer.now(), api_key_id=api_key_id
+            )
 
-        async def work(connection: Connection) -> OutboxEvent:
-            return await self.issue_now(connection, tenant, item)
+            async def work(connection: Connection) -> OutboxEvent:
+                return await self.issue_now(connection, tenant, item)
 
-        return await self._idempotency.append_once(keyed, work)
+            return await self._idempotency.append_once(keyed, work)
 
     async def issue_many(
         self, connection: Connection, tenant: Tenant, items: Sequence[PreparedAward], *, are_alone: bool = False

@@ -20,6 +20,7 @@ from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedPro
 from services.issuer_gateway.credentials.issue_credential import IssueCredential
 from services.issuer_gateway.credentials.prepare_rows import PrepareRows, ReadRow, may_pass
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
+from services.issuer_gateway.domain.places_at_hand import lending
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.log.arrivals import Expected
 from services.issuer_gateway.log.log_state import LogNotFollowedProblem
@@ -141,6 +142,10 @@ class IssueTogether:
             return Issue(event=await self._writer.read_state(before.event_id), is_already_awarded=True)
 
     async def _together(self, tenant: Tenant, group: Sequence[Asked]) -> Sequence[_Outcome]:
+        with lending():
+            return await self._settled_together(tenant, group)
+
+    async def _settled_together(self, tenant: Tenant, group: Sequence[Asked]) -> Sequence[_Outcome]:
         """(1) Make documents and events, (2) in one transaction store them, and only then (3) wait for the log.
 
         If we crash before the COMMIT of (2), nothing happened; after it the relay sends what was said.

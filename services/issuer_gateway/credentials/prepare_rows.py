@@ -1,7 +1,7 @@
 """Many awards made ready to be issued, each row by itself: what one row breaks is that row's alone."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -19,7 +19,7 @@ from services.issuer_gateway.domain.award_draft import AwardDrafts
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.status_lists import StatusLists
 from services.issuer_gateway.store import achievements
-from services.persistence.postgres import Pool
+from services.persistence.postgres import Connection, Pool, keep_alive
 
 _ROWS_AT_A_TIME = 25
 """After so many rows of a batch, others get their turn."""
@@ -77,19 +77,23 @@ class PrepareRows:
         *,
         is_dry: bool = False,
         api_key_id: ApiKeyId | None = None,
+        connection: Connection | None = None,
     ) -> tuple[dict[int, PreparedAward], dict[int, Problem]]:
-        """Return by line what is ready to be issued, and why the others are not; what `is_dry` is never stored."""
+        """Return by line what is ready to be issued, and why the others are not; what `is_dry` is never stored.
+
+        In the caller's transaction where there is a `connection`, which is kept alive meanwhile.
+        """
         stated = [award for row in rows if (award := row.award or row.rest) is not None]
         uris = [award.achievement for award in stated]
-        known = await achievements.by_uris(self._pool, tenant.institution_id, uris)
+        known = await achievements.by_uris(connection or self._pool, tenant.institution_id, uris)
         items: dict[int, PreparedAward] = {}
         refused: dict[int, Problem] = {}
         if not is_dry:
             await self._status_lists.reserve(tenant, len(uris))
         drafts = AwardDrafts()
-        for count, row in enumerate(rows):
+        for count, row in enumerate(rows, start=1):
             if count % _ROWS_AT_A_TIME == 0:
-                await asyncio.sleep(0)
+                await (asyncio.sleep(0) if connection is None else keep_alive(connection))
             if row.award is None:
                 refused[row.line] = await self._with_more(tenant, row, known, now)
             elif row.award.achievement not in known:
@@ -103,6 +107,10 @@ class PrepareRows:
                 if this.broken is not None:
                     refused[row.line] = problem_of_row(self._log, row.line, this.broken)
         return items, refused
+
+    def give_up(self, items: Iterable[PreparedAward]) -> None:
+        """Have the places on the status list again of what was prepared and is stored nowhere, and never will be."""
+        self._status_lists.take_back(item.place for item in items if item.place is not None)
 
     async def _with_more(
         self,

@@ -10,7 +10,7 @@ from proto.ids import ApiKeyId, Commitment, CredentialId, EventId
 from services.issuer_gateway.achievements.document_parts import AchievementPart, without_part
 from services.issuer_gateway.credentials.prerequisites import Asking
 from services.issuer_gateway.domain.issuing import COMMITMENTS_FROM, IssueStatement
-from services.issuer_gateway.status_lists import Given
+from services.issuer_gateway.domain.places_at_hand import Given
 from services.issuer_gateway.store import achievements
 from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent
 

@@ -21,7 +21,7 @@ from proto.problem import InvalidProblem, MalformedProblem
 from services.issuer_gateway.domain.awarding import is_own_uri
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.log.log_state import FollowedLogState
-from services.issuer_gateway.store import achievements, credentials
+from services.issuer_gateway.store import achievement_titles, achievements, credentials
 from services.issuer_gateway.unit_of_work.decision_book import book_for
 from services.persistence.postgres import Connection
 
@@ -122,9 +122,10 @@ class Holdings:
         holdings._by_ref = own
         holdings._owners = await credentials.refs_of(connection, tenant.institution_id, named)
         known = await achievements.by_uris(connection, tenant.institution_id, uris)
+        others = await achievement_titles.described(connection, [uri for uri in uris if uri not in known])
         holdings._titles = {
             AchievementUri(uri): found.achievement.text_in(found.achievement.title) for uri, found in known.items()
-        }
+        } | {uri: found.name for uri, found in others.items()}
         return holdings
 
     def check(self, item: Asking) -> tuple[str, ...]:

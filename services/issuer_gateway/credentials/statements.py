@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from proto import events
 from proto.ids import CredentialId, EventId
 from proto.lifecycle import (
@@ -29,6 +31,8 @@ from proto.wire.own_statements import (
     StandingDecisionAnswer,
     StandingDecisionRequest,
 )
+from proto.wire.stacks import NamedAchievement
+from services.issuer_gateway.achievements.named_achievements import named
 from services.issuer_gateway.credentials.change_credential import UnknownEventProblem
 from services.issuer_gateway.domain import statements as said
 from services.issuer_gateway.domain.awarding import Common
@@ -144,11 +148,10 @@ class StatementReader:
     ) -> list[tuple[int, StandingDecisionAnswer]]:
         """Return standing decisions of the institution with their places, the newest first."""
         book, found = await self._page(decisions_by(tenant.did), before, limit)
-        return [
-            (each.stamp.index, said.decision_answer(book, each, now=now))
-            for each in found
-            if isinstance(each, StandingDecision)
-        ]
+        decisions = [each for each in found if isinstance(each, StandingDecision)]
+        names = await named(self._pool, {each.achievement for each in decisions})
+        answers = ((each, said.decision_answer(book, each, now=now)) for each in decisions)
+        return [(each.stamp.index, _with_title(answer, names.get(each.achievement))) for each, answer in answers]
 
     async def invitations(
         self, tenant: Tenant, *, are_received: bool, before: int | None, limit: int
@@ -177,3 +180,10 @@ class StatementReader:
 def _stream(group: StatementGroup) -> CredentialId:
     """Return a group as what orders events that are about no credential; both are 64 hex digits of a SHA-256."""
     return CredentialId(group)
+
+
+def _with_title(answer: StandingDecisionAnswer, known: NamedAchievement | None) -> StandingDecisionAnswer:
+    """Return a standing decision with how its achievement is called by whoever awards it, where that is known."""
+    if known is None:
+        return answer
+    return msgspec.structs.replace(answer, title=known.title, institution_name=known.institution_name)

@@ -312,4 +312,5 @@ def check_recipe(
 
 
 def _unmet(item: Unmet) -> dict[str, Any]:
-    return {"code": item.code, "detail": item.detail, "credentials": list(item.credentials)}
+    said = {"code": item.code, "detail": item.detail, "credentials": list(item.credentials)}
+    return said | ({"achievements": list(item.achievements)} if item.achievements else {})

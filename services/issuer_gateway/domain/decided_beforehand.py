@@ -1,7 +1,8 @@
 """What an institution decided or agreed beforehand on one credential (DESIGN 11). Pure: no store, no clock.
 
-A standing decision of its own comes first, then agreements with whoever awarded it, each only within what the office
-has said of grades and of its programme. Whatever is not covered, or cannot be judged, is for a person.
+A standing decision of its own comes first, only for the grades that the office has said; then agreements with whoever
+awarded it, which agree on no grades; each only within what the programme lets count. Whatever is not covered, or cannot
+be judged, is for a person.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from proto.wire.applications import ProgrammeLimits, RecognitionDecision
 from proto.wire.institutions import GradeCondition
 from proto.wire.verifier import CredentialFacts
 from services.issuer_gateway.domain import agreements as rules
+from services.issuer_gateway.domain.grades import judged
 
 
 class Beforehand(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,12 +141,9 @@ class ProgrammeDecider:
         )
 
     def _is_graded_well(self, offered: OfferedCredential) -> bool:
-        """Tell whether a grade is what the office asks for; one that it has not put in order, it has to look at."""
+        """Tell whether a grade is what the office asks for."""
         condition = self._conditions.get((offered.on_log.issuer, AchievementUri(offered.on_log.achievement)))
-        if condition is None:
-            return True
-        good = condition.grades[: condition.grades.index(condition.least) + 1]
-        return len(offered.grades) == 1 and offered.grades[0] in good
+        return judged(condition, offered.grades) == "good"
 
     def _by_agreement(
         self, book: Book, agreed: Agreed, offered: OfferedCredential

@@ -35,6 +35,7 @@ READS = frozenset(
         "export_application_by_link",
         "list_holder_links",
         "read_audit_trail",
+        "show_grade_conditions",
     }
 )
 """Operations that change nothing and answer what is about a person, or the trail itself."""

@@ -160,7 +160,9 @@ async def change_settings(request: web.Request, *, body: SettingsRequest, princi
         zone_named(body.time_zone)
     institution_commands.check_programmes(principal.own, () if body.programmes is msgspec.UNSET else body.programmes)
     conditions = () if body.grade_conditions is msgspec.UNSET else body.grade_conditions
-    institution_commands.check_grade_conditions(principal.own, conditions)
+    institution_commands.check_grade_conditions(
+        principal.own, {f"/grade_conditions/{number}": each for number, each in enumerate(conditions)}
+    )
     settings = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
 
     async def work(connection: Connection) -> Tenant:

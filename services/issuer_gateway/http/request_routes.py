@@ -33,6 +33,7 @@ from services.edge import (
     encode_cursor,
 )
 from services.issuer_gateway.achievements import achievement_commands
+from services.issuer_gateway.achievements.named_achievements import named_by
 from services.issuer_gateway.credentials import credential_reader
 from services.issuer_gateway.credentials.earlier_awards import MayNotRevokeProblem
 from services.issuer_gateway.domain.tenant import UnknownInstitutionProblem
@@ -100,7 +101,10 @@ async def show_achievement(request: web.Request) -> web.Response:
     path, pool = path_of(request, PublicPath), request.app[GATEWAY].pool
     tenant = await institution_commands.tenant_of(pool, path.slug)
     stored = await achievement_commands.get(pool, tenant, path.achievement_id)
-    return request.app[PAGES].achievement(tenant, stored.achievement_id, stored.achievement, reader_of(request))
+    names = await named_by(pool, stored.achievement)
+    return request.app[PAGES].achievement(
+        tenant, stored.achievement_id, stored.achievement, reader_of(request), names=names
+    )
 
 
 def _what_is_wrong(error: Exception, typed: Mapping[str, str]) -> tuple[str, str]:
@@ -132,8 +136,10 @@ async def ask_by_form(request: web.Request, *, body: Form) -> web.Response:
         "credentials": [_id_in(word) for word in typed["credentials"].split()],
     }
 
+    names = await named_by(request.app[GATEWAY].pool, stored.achievement)
+
     def again(fault: str, status: int, wrong: str = "") -> web.Response:
-        said: dict[str, Any] = {"fault": fault, "wrong": wrong, "typed": typed, "status": status}
+        said: dict[str, Any] = {"fault": fault, "wrong": wrong, "typed": typed, "status": status, "names": names}
         return request.app[PAGES].achievement(
             tenant, stored.achievement_id, stored.achievement, reader_of(request), **said
         )

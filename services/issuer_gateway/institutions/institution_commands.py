@@ -3,7 +3,7 @@
 import base64
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from proto.documents.wording import check_texts
@@ -170,10 +170,9 @@ def check_programmes(tenant: Tenant, programmes: Sequence[Programme]) -> None:
             )
 
 
-def check_grade_conditions(tenant: Tenant, conditions: Sequence[GradeCondition]) -> None:
-    """Raise `InvalidProblem`, with a pointer, for somebody else's programme, or grades that nobody can read."""
-    for number, each in enumerate(conditions):
-        at = f"/grade_conditions/{number}"
+def check_grade_conditions(tenant: Tenant, conditions: Mapping[str, GradeCondition]) -> None:
+    """Raise `InvalidProblem` for somebody else's programme, or grades that nobody can read; by pointer to each."""
+    for at, each in conditions.items():
         check_texts((f"{at}/grades/{place}", grade) for place, grade in enumerate(each.grades))
         if not is_own_uri(tenant, each.programme):
             raise InvalidProblem(

@@ -1,19 +1,20 @@
 """What a learner can stack now, over all recipes here; and the sum of chosen parts before anything is signed."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from proto.documents.credential import Achievement, Award
-from proto.ids import CredentialId, Did, LearnerId
+from proto.ids import AchievementUri, CredentialId, Did, LearnerId
 from proto.lifecycle import Book
 from proto.moment import Moment
 from proto.problem import InvalidProblem
 from proto.stack_advice import Advice, PartAdvice, advise, preview
 from proto.stacking import StackPart, Unmet
 from proto.wire.gateway import StackRequest
-from proto.wire.stacks import PartAnswer, StackAdvice, StackPreview, UnmetAnswer
+from proto.wire.stacks import NamedAchievement, PartAnswer, StackAdvice, StackPreview, UnmetAnswer
+from services.issuer_gateway.achievements.named_achievements import named
 from services.issuer_gateway.credentials.prepare_award import achievement_of
 from services.issuer_gateway.credentials.stack_credential import live_stacks
 from services.issuer_gateway.domain.awarding import parts_of
@@ -69,12 +70,23 @@ class AdviseStacks:
         shown = offered[:limit]
         more = (shown[-1].tenant.institution_id, shown[-1].achievement_id) if len(offered) > limit else None
         async with transaction(self._pool) as connection:
-            stacks = [advice async for advice in self._advise(connection, shown, ids)]
+            advised = [each async for each in self._advise(connection, shown, ids)]
+            names = await _names(connection, [(found, parts) for _, found, parts in advised])
+        stacks = (
+            StackAdvice(
+                achievement=each.achievement.uri,
+                title=each.achievement.title,
+                institution=each.tenant.did,
+                institution_name=each.tenant.legal_name,
+                preview=_answer(found, each.achievement.ects_hundredths, parts, names),
+            )
+            for each, found, parts in advised
+        )
         return Advised(len(ids), tuple(stacks), more)
 
     async def _advise(
         self, connection: Connection, offered: Iterable[achievements.Offered], ids: Sequence[CredentialId]
-    ) -> AsyncIterator[StackAdvice]:
+    ) -> AsyncIterator[tuple[achievements.Offered, Advice, tuple[PartAdvice, ...]]]:
         now = self._writer.now()
         judged: dict[Did, list[StackPart]] = {}
         for each in offered:
@@ -84,13 +96,7 @@ class AdviseStacks:
             achievement = each.achievement
             assert achievement.recipe is not None, "only those with a recipe were asked for"
             found = advise(achievement.recipe, judged[did], declared_hundredths=achievement.ects_hundredths, now=now)
-            yield StackAdvice(
-                achievement=achievement.uri,
-                title=achievement.title,
-                institution=did,
-                institution_name=each.tenant.legal_name,
-                preview=_answer(found, achievement.ects_hundredths, _of_recipe(achievement, found)),
-            )
+            yield each, found, _of_recipe(achievement, found)
 
     async def preview(self, tenant: Tenant, request: StackRequest) -> StackPreview:
         """Return what these parts make of the achievement, part by part, without signing anything.
@@ -105,8 +111,9 @@ class AdviseStacks:
         declared, now = award.earned_hundredths(stored.achievement), self._writer.now()
         async with transaction(self._pool) as connection:
             parts = await self._parts(connection, tenant.did, request.components, now)
-        found = preview(stored.achievement.recipe, parts, declared_hundredths=declared, now=now)
-        answer = _answer(found, declared, found.parts)
+            found = preview(stored.achievement.recipe, parts, declared_hundredths=declared, now=now)
+            names = await _names(connection, [(found, found.parts)])
+        answer = _answer(found, declared, found.parts, names)
         unknown = sorted(set(request.components) - {part.credential_id for part in parts})
         if not unknown:
             return answer
@@ -134,19 +141,34 @@ def _of_recipe(achievement: Achievement, found: Advice) -> tuple[PartAdvice, ...
     return tuple(item for item in found.parts if item.is_proposed or item.part.achievement in named)
 
 
-def _answer(found: Advice, declared: int, parts: Iterable[PartAdvice]) -> StackPreview:
+async def _names(
+    connection: Connection, advised: Iterable[tuple[Advice, Iterable[PartAdvice]]]
+) -> Mapping[AchievementUri, NamedAchievement]:
+    """Return what the catalogue says of all achievements that advice names, whoever awards them."""
+    uris: set[str] = set()
+    for found, parts in advised:
+        for part in parts:
+            uris |= {part.part.achievement, *(uri for each in part.unmet for uri in each.achievements)}
+        uris |= {uri for each in found.unmet for uri in each.achievements}
+    return await named(connection, uris)
+
+
+def _answer(
+    found: Advice, declared: int, parts: Iterable[PartAdvice], names: Mapping[AchievementUri, NamedAchievement]
+) -> StackPreview:
     return StackPreview(
         can_be_stacked=not found.unmet,
         declared_hundredths=declared,
         counted_hundredths=found.counted.total,
         outside_hundredths=found.counted.outside,
         outside_given_hundredths=found.counted.outside_given,
-        parts=tuple(map(_part, parts)),
-        unmet=tuple(map(_unmet, found.unmet)),
+        parts=tuple(_part(each, names) for each in parts),
+        unmet=tuple(_unmet(each, names) for each in found.unmet),
     )
 
 
-def _part(item: PartAdvice) -> PartAnswer:
+def _part(item: PartAdvice, names: Mapping[AchievementUri, NamedAchievement]) -> PartAnswer:
+    known = names.get(item.part.achievement)
     return PartAnswer(
         credential_id=item.part.credential_id,
         achievement=item.part.achievement,
@@ -154,9 +176,16 @@ def _part(item: PartAdvice) -> PartAnswer:
         ects_hundredths=item.part.ects_hundredths,
         counted_hundredths=item.counted_hundredths,
         is_proposed=item.is_proposed,
-        unmet=tuple(map(_unmet, item.unmet)),
+        title=known.title if known else None,
+        institution_name=known.institution_name if known else None,
+        unmet=tuple(_unmet(each, names) for each in item.unmet),
     )
 
 
-def _unmet(item: Unmet) -> UnmetAnswer:
-    return UnmetAnswer(code=item.code, detail=item.detail, credentials=item.credentials)
+def _unmet(item: Unmet, names: Mapping[AchievementUri, NamedAchievement]) -> UnmetAnswer:
+    return UnmetAnswer(
+        code=item.code,
+        detail=item.detail,
+        credentials=item.credentials,
+        achievements=tuple(names.get(uri, NamedAchievement(achievement=uri)) for uri in item.achievements),
+    )

@@ -11,9 +11,10 @@ import msgspec
 from aiohttp import web
 
 from proto.documents.credential import Achievement
-from proto.ids import AchievementId
+from proto.ids import AchievementId, AchievementUri
 from proto.problem import Problem
 from proto.wire.requests import Claimed, ClaimSeen, RequestSeen
+from proto.wire.stacks import NamedAchievement
 from services.edge.language_names import name_of
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.pages.in_languages import PageReader, PagesInLanguages
@@ -39,6 +40,7 @@ class Pages(PagesInLanguages):
         achievement: Achievement,
         reader: PageReader,
         *,
+        names: Mapping[AchievementUri, NamedAchievement] | None = None,
         fault: str = "",
         wrong: str = "",
         typed: Mapping[str, str] | None = None,
@@ -46,7 +48,8 @@ class Pages(PagesInLanguages):
     ) -> web.Response:
         """Return the page of an achievement: what it is and, where it takes requests, the form that asks for it.
 
-        `fault` says what was wrong with what was typed, which stands in the form again, and `wrong` in which field.
+        `names` are the titles of those that it asks for and is made of, where they are known. `fault` says what was
+        wrong with what was typed, which stands in the form again, and `wrong` in which field.
         """
 
         def said(texts: Mapping[str, str] | None) -> tuple[str, str]:
@@ -62,6 +65,7 @@ class Pages(PagesInLanguages):
             tenant=tenant,
             achievement_id=achievement_id,
             achievement=achievement,
+            names=names or {},
             taught_in=name_of(achievement.language),
             texts={name: said(getattr(achievement, name)) for name in _TEXTS},
             lists=[

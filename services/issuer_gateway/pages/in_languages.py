@@ -13,9 +13,11 @@ from proto.documents.vocabulary import RESULT_STATUS_LABELS
 from proto.moment import Moment
 from proto.problem import Problem
 from proto.stacking import ects_text
+from proto.wire.content import Texts
 from services.edge import Templates, retry_after
 from services.issuer_gateway.languages import DEFAULT, LANGUAGES, LearnerLanguage, quoted
 from services.issuer_gateway.pages.fault_words import SaidFault, said_fault
+from services.issuer_gateway.papers.supplement import picked
 
 _FOLDER = Path(__file__).parent
 _HEADERS = {"X-Robots-Tag": "noindex, noarchive", "Vary": "Accept-Language"}
@@ -47,6 +49,10 @@ class PageReader(msgspec.Struct, frozen=True, kw_only=True):
         """Return a text in the reader's language, or as it is, with the tag of the language that it is in."""
         found = self.language.said(text)
         return (text, DEFAULT) if found is None else (found, self.language.code)
+
+    def picked(self, texts: Texts) -> tuple[str, str]:
+        """Return a text that is there in some languages in the reader's, else in the first; with its language."""
+        return picked(texts, self.language, next(iter(texts), "und"))
 
     def phrase(self, text: str, **values: object) -> Markup:
         """Return a sentence of ours in the reader's language with values that may be elements; texts are escaped."""

@@ -7,10 +7,13 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
+from proto.ids import AchievementUri
 from proto.problem import Problem
 from proto.wire.agreements import AgreementPage
 from proto.wire.applications import ApplicationAnswer, Precedent, ReasonCode, RecognitionReport
+from proto.wire.grade_conditions import GradeConditionList, GradePreview
 from proto.wire.own_statements import StandingDecisionAnswer
+from proto.wire.stacks import NamedAchievement
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.pages.application_words import APPLICATION_STATES, DECISIONS, REASON_WORDS
 from services.issuer_gateway.pages.in_languages import PageReader, PagesInLanguages
@@ -18,6 +21,7 @@ from services.issuer_gateway.pages.office_words import (
     AGREEMENT_STATES,
     CHECK_NAMES,
     CHECK_RESULTS,
+    GRADES_JUDGED,
     SIGN_IN_FAULTS,
     STANDING_STATES,
     THEN_VALID,
@@ -61,6 +65,7 @@ class OfficePages(PagesInLanguages):
             check_results=CHECK_RESULTS,
             standing_states=STANDING_STATES,
             agreement_states=AGREEMENT_STATES,
+            grades_judged=GRADES_JUDGED,
             query_text=lambda **values: "?" + urlencode({name: each for name, each in values.items() if each}),
         )
 
@@ -112,12 +117,33 @@ class OfficePages(PagesInLanguages):
         status = _WRONG if fault else 200
         return self._page("standing_decisions", page, status=status, typed=typed, **values)
 
+    def grades(
+        self,
+        page: PageOfOffice,
+        held: GradeConditionList,
+        *,
+        typed: Mapping[str, str],
+        preview: GradePreview | None = None,
+        fault: str = "",
+        field: str = "",
+    ) -> web.Response:
+        """Return for which grades the office decides at once, with the form that tries out and says it."""
+        values: dict[str, Any] = {"held": held.grade_conditions, "preview": preview, "fault": fault, "field": field}
+        return self._page("grades", page, status=_WRONG if fault else 200, typed=typed, **values)
+
     def agreements(
-        self, page: PageOfOffice, found: AgreementPage, *, typed: Mapping[str, str], fault: str = "", field: str = ""
+        self,
+        page: PageOfOffice,
+        found: AgreementPage,
+        *,
+        typed: Mapping[str, str],
+        names: Mapping[AchievementUri, NamedAchievement],
+        fault: str = "",
+        field: str = "",
     ) -> web.Response:
         """Return the institution's agreements, with the forms that propose one and take one in."""
-        status = _WRONG if fault else 200
-        return self._page("agreements", page, status=status, found=found, typed=typed, fault=fault, field=field)
+        values: dict[str, Any] = {"names": names, "fault": fault, "field": field}
+        return self._page("agreements", page, status=_WRONG if fault else 200, found=found, typed=typed, **values)
 
     def _page(self, template: str, page: PageOfOffice, /, *, status: int = 200, **values: Any) -> web.Response:
         shown: dict[str, Any] = {"office": page, "root": page.root}

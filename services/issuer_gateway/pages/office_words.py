@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from proto.wire.grade_conditions import GradeJudged
 from proto.wire.verifier import CheckName, Result
 
 VERDICTS: Mapping[str, str] = {
@@ -41,6 +42,13 @@ AGREEMENT_STATES: Mapping[str, str] = {
     "resting": "Not in force now",
     "ended": "Ended",
     "void": "Void: a key that signed it was stolen",
+}
+GRADES_JUDGED: Mapping[GradeJudged, str] = {
+    "good": "at once",
+    "below": "for a person: below what you ask for",
+    "not-listed": "for a person: you have not put it in order",
+    "none": "for a person: no grade is written",
+    "several": "for a person: several grades are written",
 }
 SIGN_IN_FAULTS: Mapping[str, str] = {
     "unknown": "This key is not known here. Copy it whole, as it was given to you.",

@@ -66,12 +66,17 @@ async def by_id(connection: Connection | Pool, institution_id: InstitutionId) ->
     return _DECODE(record)
 
 
-async def change_settings(connection: Connection, institution_id: InstitutionId, **settings: Any) -> Tenant:
-    """Change settings of an institution, by their names in its record, and return the institution as it is now."""
+async def locked(connection: Connection, institution_id: InstitutionId) -> Tenant:
+    """Return the institution of that id, which is there; nobody else changes it until the transaction ends."""
     record = await connection.fetchval(
         "SELECT record FROM institution WHERE institution_id = $1 FOR UPDATE", institution_id
     )
-    tenant = msgspec.structs.replace(_DECODE(record), **settings)
+    return _DECODE(record)
+
+
+async def change_settings(connection: Connection, institution_id: InstitutionId, **settings: Any) -> Tenant:
+    """Change settings of an institution, by their names in its record, and return the institution as it is now."""
+    tenant = msgspec.structs.replace(await locked(connection, institution_id), **settings)
     await connection.execute(
         "UPDATE institution SET record = $2 WHERE institution_id = $1", institution_id, _ENCODE(tenant)
     )

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from proto.lifecycle import Refusal
 from proto.problem import BusyProblem, OutcomeUnknownProblem
+from services.issuer_gateway.domain.places_at_hand import lending
 from services.issuer_gateway.log.log_state import LogNotFollowedProblem
 from services.issuer_gateway.unit_of_work.audited_call import unrecorded
 from services.issuer_gateway.unit_of_work.storage import RequestStorage
@@ -44,10 +45,11 @@ class UnitOfWork:
         deadline = loop.time() + (self._wait_seconds if waits else 0.0)
         while True:
             try:
-                async with self._storage.transaction() as connection:
-                    done = await work(connection)
-                    if (call := unrecorded()) is not None:
-                        await self._storage.add_audit_records(connection, [call.record()])
+                with lending():
+                    async with self._storage.transaction() as connection:
+                        done = await work(connection)
+                        if (call := unrecorded()) is not None:
+                            await self._storage.add_audit_records(connection, [call.record()])
                 if call is not None:
                     call.is_recorded = True
                 return done  # noqa: TRY300 - it is returned only once it is committed

@@ -6,6 +6,7 @@ from services.issuer_gateway.applications.at_once import DecideAtOnce
 from services.issuer_gateway.applications.decide import DecideApplications
 from services.issuer_gateway.applications.evidence import EvidenceCheck
 from services.issuer_gateway.applications.export_applications import ExportApplications
+from services.issuer_gateway.applications.grade_conditions import GradeConditions
 from services.issuer_gateway.applications.precedents import PublicPrecedents
 from services.issuer_gateway.applications.present_status import PresentStatus
 from services.issuer_gateway.applications.publication import PublishRecognitions
@@ -78,6 +79,9 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         use_claim=_use_claim(parts, issuing, reader, links),
         recognition_applications=_recognition_applications(parts, config),
         decide_applications=_decide_applications(parts),
+        grade_conditions=GradeConditions(
+            pool, parts.unit_of_work, learner_keys=parts.learner_keys, log_state=parts.log_state
+        ),
         agreements=_agreements(parts),
         whose_applications=WhoseApplications(parts.unit_of_work),
         export_applications=_export_applications(parts, config),
