@@ -101,13 +101,13 @@ class GradePreview(Record, frozen=True, kw_only=True):
     institution_name: str | None = None
     at_once: tuple[str, ...] = ()
     for_person: tuple[str, ...] = ()
-    has_standing_decision: bool = False
+    has_standing_decision: bool
     scales: tuple[GradeScale, ...] = ()
     seen: tuple[GradeSeen, ...] = ()
-    at_once_count: int = 0
-    person_count: int = 0
+    at_once_count: int
+    person_count: int
     touched: tuple[GradeTouched, ...] = ()
-    is_all: bool = True
+    is_all: bool
 
 
 class GradeConditionAnswer(Record, frozen=True, kw_only=True):

@@ -79,7 +79,10 @@ class EndorserRequest(Record, frozen=True, kw_only=True):
 
 
 class InvitationAnswer(Record, frozen=True, kw_only=True):
-    """An invitation to endorse, by whom it was made and whom it is for."""
+    """An invitation to endorse, by whom it was made and whom it is for.
+
+    Names are what the followed log calls them; `title` is of the catalogue of whoever awards it, if it is known here.
+    """
 
     event_id: EventId
     state: StandingState
@@ -88,6 +91,9 @@ class InvitationAnswer(Record, frozen=True, kw_only=True):
     achievement: AchievementUri
     role: EndorserRole
     received_at: Moment
+    inviter_name: str | None = None
+    endorser_name: str | None = None
+    title: Texts | None = None
 
 
 class InvitationPage(Record, frozen=True, kw_only=True):
@@ -114,6 +120,7 @@ class EndorsementAnswer(Record, frozen=True, kw_only=True):
     role: EndorserRole
     invitation: EventId
     received_at: Moment
+    endorser_name: str | None = None
 
 
 class EndorsementPage(Record, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from proto.number_words import number_of
 from proto.wire.grade_conditions import ConditionPlace, GradeConditionList, GradePreview, GradeScale
@@ -26,7 +27,7 @@ _achievement_option = click.option(
     "--achievement", required=True, metavar="URI", help="The achievement, as on the log."
 )
 _programme_option = click.option("--programme", required=True, metavar="URI", help="Towards which programme of yours.")
-_GRADES = {"multiple": True, "metavar": "GRADE", "help": "As documents write it, the best first; once for each."}
+_GRADE_HELP = "As documents write it, the best first; once for each."
 
 
 @click.group()
@@ -51,7 +52,7 @@ async def list_(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
 @_issuer_option
 @_achievement_option
 @_programme_option
-@click.option("--grade", "stated", **_GRADES)
+@click.option("--grade", "stated", multiple=True, metavar="GRADE", help=_GRADE_HELP)
 @click.option("--least", metavar="GRADE", help="The last of them that will do.")
 @as_json_option
 @command
@@ -74,7 +75,7 @@ async def try_(
 @_issuer_option
 @_achievement_option
 @_programme_option
-@click.option("--grade", "stated", required=True, **_GRADES)
+@click.option("--grade", "stated", multiple=True, required=True, metavar="GRADE", help=_GRADE_HELP)
 @click.option("--least", required=True, metavar="GRADE", help="The last of them that will do.")
 @as_json_option
 @command
@@ -97,8 +98,8 @@ async def ask(
 async def ask_none(*, gateway: str, api_key_file: Path, **place: str) -> None:
     """Ask for no grades any more: the standing decision decides whatever the grade."""
     async with gateway_client(gateway, api_key_file) as client:
-        await client.remove_grade_condition(ConditionPlace(**place))
-    console.print(f"no grade is asked for: {place['achievement']}")
+        await client.remove_grade_condition(msgspec.convert(place, ConditionPlace))
+    console.print(clean(f"no grade is asked for: {place['achievement']}"))
 
 
 def _print_list(found: GradeConditionList, *, as_json: bool) -> None:

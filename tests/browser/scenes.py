@@ -382,6 +382,7 @@ class Scenes:
             "office-standing": self._in_office("/office/standing-decisions"),
             "office-grades": self._in_office(grades),
             "office-grades-de": self._in_office(f"{grades}&lang=de"),
+            "office-endorsements": self._in_office("/office/endorsements"),
             "office-agreements": self._in_office("/office/agreements"),
             "office-agreements-de": self._in_office("/office/agreements?lang=de"),
             "office-agreements-states": self._kept(office_states.agreements("en")),

@@ -31,7 +31,7 @@ LISTS = (
     "/v1/institutions",
     "/v1/learners/s-4711/stacks",
 )
-OFFICE_PAGES = ("/office/applications", "/office/report", "/office/standing-decisions")
+OFFICE_PAGES = ("/office/applications", "/office/report", "/office/standing-decisions", "/office/endorsements")
 FIRST_ACHIEVEMENT = "https://elsewhere.example/achievements/1"
 
 

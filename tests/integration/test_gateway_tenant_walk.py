@@ -193,12 +193,15 @@ OFFICE: dict[str, dict[str, str] | None] = {
     "accept_agreement_by_form": {},
     "end_agreement_by_form": {},
     "withdraw_standing_decision_by_form": {},
+    "uninvite_by_form": {},
+    "withdraw_endorsement_by_form": {},
 }
 """Pages of the office that name a thing of one institution: to who signed in by another's key it is not there."""
 OFFICE_OWN = frozenset(
     [
         "show_office",
         "show_agreements",
+        "show_endorsements",
         "show_grade_conditions",
         "show_office_applications",
         "show_recognition_report",
@@ -214,6 +217,8 @@ OFFICE_SESSION = frozenset(
         "take_in_agreement_by_form",
         "say_grades_by_form",
         "remove_grades_by_form",
+        "invite_by_form",
+        "endorse_by_form",
     )
 )
 EVERY = frozenset().union(

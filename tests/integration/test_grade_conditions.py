@@ -64,10 +64,10 @@ class Case:
 
     async def applied(self, *grades: str | None) -> list[str]:
         """Have one person for each grade apply; return how each stands."""
-        states = []
+        states: list[str] = []
         for grade in grades:
             self.count += 1
-            result = {"result": {"value": grade}} if grade else {}
+            result: Json = {"result": {"value": grade}} if grade else {}
             issued = await self.college.issue("hydrology", f"s{self.count}", **result)
             await self.college.published(issued.credential_id)
             document = await document_of(self.college, issued.credential_id)
@@ -196,7 +196,8 @@ async def test_conditions_that_are_said_at_once_are_all_kept_and_what_is_wrong_i
     for path in (PATH, f"{PATH}/preview"):
         answer = await school.client.send("PUT" if path == PATH else "POST", path, foreign)
         assert (answer.status, answer.body["pointer"]) == (422, "/programme"), answer
-    for wrong in ({"least": "fail"}, {"grades": ["pass", "pass"]}, {"grades": []}):
+    contradictions: list[Json] = [{"least": "fail"}, {"grades": ["pass", "pass"]}, {"grades": []}]
+    for wrong in contradictions:
         answer = await school.client.send("PUT", PATH, place | condition | {"achievement": uris[0]} | wrong)
         assert answer.status == 422, answer
     reading = await school.client.post("/v1/keys", {"name": "reads", "scopes": ["credentials:read"]})

@@ -3,6 +3,7 @@
 import pytest
 
 from services.persistence import database_setup, postgres
+from services.persistence.postgres_session import UNHURRIED
 from tests.support.databases import MakeDatabase
 from tests.support.filled_tables import fill_tables
 from tests.support.query_plans import PlanReader
@@ -65,7 +66,7 @@ async def test_no_statement_looks_through_a_table(
     database = await make_database()
     await database_setup.migrate(database.owner_url, migrations, running_role=database.running_role)
     found, names = {}, set()
-    async with postgres.connected(database.admin_url, application_name="plans") as connection:
+    async with postgres.connected(database.admin_url, application_name="plans", limits=UNHURRIED) as connection:
         await fill_tables(connection)
         reader = await PlanReader.settled(connection)
         for each in (each for pattern in stores for each in statements_of(pattern)):
@@ -81,7 +82,7 @@ async def test_a_statement_that_looks_through_a_table_is_found(make_database: Ma
     database = await make_database()
     migrations = "services.issuer_gateway.migrations"
     await database_setup.migrate(database.owner_url, migrations, running_role=database.running_role)
-    async with postgres.connected(database.admin_url, application_name="plans") as connection:
+    async with postgres.connected(database.admin_url, application_name="plans", limits=UNHURRIED) as connection:
         await fill_tables(connection)
         reader = await PlanReader.settled(connection)
         for statement, where in (

@@ -18,6 +18,7 @@ from services.issuer_gateway import pages as pages_module
 from services.issuer_gateway.applications import rules
 from services.issuer_gateway.http import (
     office_agreement_routes,
+    office_endorsement_routes,
     office_grade_routes,
     office_routes,
     office_statement_routes,
@@ -53,7 +54,7 @@ def _every_word() -> Iterator[str]:
         for name, table in vars(module).items():
             if name.isupper():
                 yield from [table] if isinstance(table, str) else table.values()
-    for module in (office_agreement_routes, office_grade_routes, office_statement_routes):
+    for module in (office_agreement_routes, office_endorsement_routes, office_grade_routes, office_statement_routes):
         yield from vars(module)["_FAULTS"].values()
     yield from vars(office_routes)["_FIELD_FAULTS"].values()
     yield from _raised_by(rules)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from proto.documents.wording import check_texts
-from proto.ids import ApiKeyId, ApplicationId
+from proto.ids import AchievementUri, ApiKeyId, ApplicationId
 from proto.moment import from_datetime
 from proto.problem import InvalidProblem
 from proto.wire.applications import (
@@ -299,7 +299,8 @@ class DecideApplications:
         unlike = unlike_cases(like)
         names = await named(self._pool, {each.achievement for each in unlike})
         return msgspec.structs.replace(
-            await self.numbers(tenant), unlike=tuple(_with_title(each, names.get(each.achievement)) for each in unlike)
+            await self.numbers(tenant),
+            unlike=tuple(_with_title(each, names.get(AchievementUri(each.achievement))) for each in unlike),
         )
 
     async def numbers(self, tenant: Tenant) -> RecognitionReport:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from proto import events
-from proto.ids import CredentialId, EventId
+from proto.ids import CredentialId, Did, EventId
 from proto.lifecycle import (
     Book,
     Endorsement,
@@ -20,6 +20,7 @@ from proto.lifecycle import (
     invitations_like,
     invitations_of,
     living_end,
+    profile,
 )
 from proto.moment import Moment
 from proto.wire.gateway import EventAnswer, RecognitionRequest
@@ -37,7 +38,7 @@ from services.issuer_gateway.credentials.change_credential import UnknownEventPr
 from services.issuer_gateway.domain import statements as said
 from services.issuer_gateway.domain.awarding import Common
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.store import outbox
+from services.issuer_gateway.store import followed_log, outbox
 from services.issuer_gateway.store import statements as store
 from services.issuer_gateway.unit_of_work.decision_book import book_for
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
@@ -159,18 +160,41 @@ class StatementReader:
         """Return invitations that the institution made, or got, with their places, the newest first."""
         group = invitations_of(tenant.did) if are_received else invitations_by(tenant.did)
         book, found = await self._page(group, before, limit)
-        return [
-            (each.stamp.index, said.invitation_answer(book, each)) for each in found if isinstance(each, Invitation)
-        ]
+        invitations = [each for each in found if isinstance(each, Invitation)]
+        names = await self._names({did for each in invitations for did in (each.stamp.speaker, each.endorser)})
+        titles = await named(self._pool, {each.achievement for each in invitations})
+        answers: list[tuple[int, InvitationAnswer]] = []
+        for each in invitations:
+            known = titles.get(each.achievement)
+            answer = msgspec.structs.replace(
+                said.invitation_answer(book, each),
+                inviter_name=names.get(each.stamp.speaker),
+                endorser_name=names.get(each.endorser),
+                title=known.title if known else None,
+            )
+            answers.append((each.stamp.index, answer))
+        return answers
 
     async def endorsements(
         self, credential_id: CredentialId, *, before: int | None, limit: int
     ) -> list[tuple[int, EndorsementAnswer]]:
         """Return endorsements of a credential with their places, the newest first; none for an unknown one."""
         book, found = await self._page(endorsements_of(credential_id), before, limit)
+        endorsements = [each for each in found if isinstance(each, Endorsement)]
+        names = await self._names({each.endorser for each in endorsements})
+        answers = ((each, said.endorsement_answer(book, each)) for each in endorsements)
         return [
-            (each.stamp.index, said.endorsement_answer(book, each)) for each in found if isinstance(each, Endorsement)
+            (each.stamp.index, msgspec.structs.replace(answer, endorser_name=names.get(each.endorser)))
+            for each, answer in answers
         ]
+
+    async def _names(self, dids: set[Did]) -> dict[Did, str]:
+        """Return what the followed log calls institutions, those that it knows."""
+        async with transaction(self._pool) as connection:
+            book = await followed_log.book_of_issuers(connection, dids)
+        found = ((did, book.issuer(did)) for did in dids)
+        known = ((did, profile(book, issuer)) for did, issuer in found if issuer is not None)
+        return {did: each.legal_name for did, each in known if each is not None}
 
     async def _page(self, group: StatementGroup, before: int | None, limit: int) -> tuple[Book, list[Statement]]:
         async with transaction(self._pool) as connection:

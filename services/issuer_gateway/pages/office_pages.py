@@ -7,12 +7,12 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
-from proto.ids import AchievementUri
+from proto.ids import AchievementUri, CredentialId
 from proto.problem import Problem
 from proto.wire.agreements import AgreementPage
 from proto.wire.applications import ApplicationAnswer, Precedent, ReasonCode, RecognitionReport
 from proto.wire.grade_conditions import GradeConditionList, GradePreview
-from proto.wire.own_statements import StandingDecisionAnswer
+from proto.wire.own_statements import EndorsementPage, InvitationPage, StandingDecisionAnswer
 from proto.wire.stacks import NamedAchievement
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.pages.application_words import APPLICATION_STATES, DECISIONS, REASON_WORDS
@@ -21,6 +21,7 @@ from services.issuer_gateway.pages.office_words import (
     AGREEMENT_STATES,
     CHECK_NAMES,
     CHECK_RESULTS,
+    ENDORSER_ROLES,
     GRADES_JUDGED,
     SIGN_IN_FAULTS,
     STANDING_STATES,
@@ -51,6 +52,16 @@ class TypedDecision(msgspec.Struct, frozen=True, kw_only=True):
     unlike: Sequence[Precedent] = ()
 
 
+class EndorsementsShown(msgspec.Struct, frozen=True, kw_only=True):
+    """Invitations that an institution made and got, and who stands by one credential, where one was asked for."""
+
+    made: InvitationPage
+    got: InvitationPage
+    credential_id: CredentialId | None
+    of_credential: EndorsementPage
+    was_sent: bool = False
+
+
 class OfficePages(PagesInLanguages):
     """Renders the pages; made once, used by every request."""
 
@@ -66,6 +77,7 @@ class OfficePages(PagesInLanguages):
             standing_states=STANDING_STATES,
             agreement_states=AGREEMENT_STATES,
             grades_judged=GRADES_JUDGED,
+            endorser_roles=ENDORSER_ROLES,
             query_text=lambda **values: "?" + urlencode({name: each for name, each in values.items() if each}),
         )
 
@@ -144,6 +156,13 @@ class OfficePages(PagesInLanguages):
         """Return the institution's agreements, with the forms that propose one and take one in."""
         values: dict[str, Any] = {"names": names, "fault": fault, "field": field}
         return self._page("agreements", page, status=_WRONG if fault else 200, found=found, typed=typed, **values)
+
+    def endorsements(
+        self, page: PageOfOffice, shown: EndorsementsShown, *, typed: Mapping[str, str], fault: str, field: str
+    ) -> web.Response:
+        """Return whom the institution lets endorse and what it endorses, with the forms that say it."""
+        status = _WRONG if fault else 200
+        return self._page("endorsements", page, status=status, shown=shown, typed=typed, fault=fault, field=field)
 
     def _page(self, template: str, page: PageOfOffice, /, *, status: int = 200, **values: Any) -> web.Response:
         shown: dict[str, Any] = {"office": page, "root": page.root}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from proto.events import EndorserRole
 from proto.wire.grade_conditions import GradeJudged
 from proto.wire.verifier import CheckName, Result
 
@@ -42,6 +43,10 @@ AGREEMENT_STATES: Mapping[str, str] = {
     "resting": "Not in force now",
     "ended": "Ended",
     "void": "Void: a key that signed it was stolen",
+}
+ENDORSER_ROLES: Mapping[EndorserRole, str] = {
+    "joint-award": "awards it together with the issuer",
+    "quality": "has assured its quality",
 }
 GRADES_JUDGED: Mapping[GradeJudged, str] = {
     "good": "at once",
