@@ -149,12 +149,15 @@ class OfficePages(PagesInLanguages):
         found: AgreementPage,
         *,
         typed: Mapping[str, str],
-        names: Mapping[AchievementUri, NamedAchievement],
+        names: Mapping[AchievementUri, NamedAchievement] | None = None,
         fault: str = "",
         field: str = "",
     ) -> web.Response:
-        """Return the institution's agreements, with the forms that propose one and take one in."""
-        values: dict[str, Any] = {"names": names, "fault": fault, "field": field}
+        """Return the institution's agreements, with the forms that propose one and take one in.
+
+        `names` are the titles of achievements in them, where they are known.
+        """
+        values: dict[str, Any] = {"names": names or {}, "fault": fault, "field": field}
         return self._page("agreements", page, status=_WRONG if fault else 200, found=found, typed=typed, **values)
 
     def endorsements(
