@@ -37,6 +37,15 @@ OTHERS: dict[str, tuple[Json, str]] = {
         },
         "document-older-model",
     ),
+    "one of a model that is to come": (
+        {
+            "@context": ["https://www.w3.org/ns/credentials/v3", OB],
+            "type": ["VerifiableCredential", "OpenBadgeCredential"],
+            "issuer": {"id": "https://a.example"},
+            "credentialSubject": {"achievement": {"name": "Soil"}},
+        },
+        "document-newer-model",
+    ),
     "a European Digital Credential": (EUROPASS, "document-europass"),
     "one as it is uploaded": ({"credential": EUROPASS}, "document-europass"),
     "a sealed one": (
@@ -116,6 +125,18 @@ async def test_credentials_of_other_standards_are_named_and_not_judged(verifier:
         codes = {check["check"]: check["code"] for check in answer["checks"]}
         assert (answer["verdict"], codes["document"]) == ("indeterminate", code), (name, answer["checks"])
         assert "invalid" not in {check["result"] for check in answer["checks"]}, name
+
+
+async def test_what_an_institution_here_may_issue_in_times_to_come_is_not_called_forged(verifier: Verifier) -> None:
+    document = dict(award(verifier.world, verifier.world.admit("school")).document)
+    await verifier.catches_up()
+    for old, new in ((V2, V2.replace("v2", "v3")), (OB, OB.replace("v3p0/context-3.0.3", "v3p1/context-3.1.0"))):
+        contexts = [new if context == old else context for context in document["@context"]]
+        assert contexts != document["@context"]
+        answer = await verifier.post(json.dumps(document | {"@context": contexts}).encode())
+        codes = {check["check"]: check["code"] for check in answer["checks"]}
+        assert (answer["verdict"], codes["document"]) == ("indeterminate", "document-newer-model"), answer["checks"]
+        assert "content" not in answer
 
 
 async def test_a_presentation_answers_for_what_is_in_it_and_an_empty_one_says_so(verifier: Verifier) -> None:

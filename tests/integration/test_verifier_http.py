@@ -583,6 +583,11 @@ async def test_the_status_page_shows_history_stack_and_recognitions(verifier: Ve
         assert 'action="/' not in html
     await verifier.page("/c/nonsense", status=422)
     await verifier.get(f"/?id={whole.credential_id}", status=303)
+    for pasted in (whole.credential_id.upper(), f"  https://elsewhere.example/c/{whole.credential_id}?lang=de\n"):
+        form = aiohttp.FormData({"document": pasted, "at": "2026-03-01"})
+        async with verifier.session.post(f"{verifier.url}/?lang=de", data=form, allow_redirects=False) as answer:
+            assert answer.status == 303
+            assert answer.headers["Location"] == f"c/{whole.credential_id}?at=2026-03-01&lang=de"
 
 
 async def test_the_interface_describes_itself(verifier: Verifier) -> None:

@@ -27,6 +27,10 @@ _PICTURE_SAID = (
 _ARCHIVE = "This is an archive (ZIP, or a document of an office program): send the credential that is inside of it"
 _XML = "This is a page or XML: send the credential as JSON, as the institution gives it to its learner"
 _VC_1 = "https://www.w3.org/2018/credentials/v1"
+_NEWER = re.compile(
+    r"https://(www\.w3\.org/ns/credentials/v([3-9]|[1-9]\d)"
+    r"|purl\.imsglobal\.org/spec/ob/v(3p[1-9]|([4-9]|[1-9]\d)p\d)/context[-\d.]*\.json)\Z"
+)
 _EUROPASS_CONTEXTS = ("http://data.europa.eu/snb/model/context", "https://data.europa.eu/snb/model/context")
 _EUROPASS_TYPES = frozenset({"EuropeanDigitalCredential", "EuropassCredential"})
 _ENVELOPED = frozenset({"EnvelopedVerifiableCredential", "EnvelopedVerifiablePresentation"})
@@ -91,6 +95,7 @@ def format_of(content: Mapping[str, Any]) -> str | None:
         ("document-learner-record", "ClrCredential" in types or any("/spec/clr/" in name for name in contexts)),
         ("document-open-badges-2", "https://w3id.org/openbadges/v2" in contexts),
         ("document-older-model", _VC_1 in contexts),
+        ("document-newer-model", any(map(_NEWER.match, contexts))),
     )
     return next((code for code, is_it in said if is_it), None)
 

@@ -49,6 +49,7 @@ from services.verifier.projection.troubles import ProjectionProblem
 from services.verifier.verdict.findings import Judgement
 
 _DAY_LENGTH_MAX = 64
+_ID_PASTED_MAX = 2_000
 _IDS = re.compile(r"(?<![0-9a-z])[0-9a-f]{64}(?![0-9a-z])")
 
 
@@ -66,7 +67,20 @@ async def home(request: web.Request, *, query: HomeQuery) -> web.Response:
     named = credential_named_in(query.id)
     if named is None:
         return request.app[PAGES].home(said, TypedIn(typed=query.id.strip()), fault=said.line(NO_ID), status=422)
-    raise web.HTTPSeeOther(f"c/{named}" + (f"?{urlencode({'lang': query.lang})}" if query.lang else ""))
+    raise _record_of(named, lang=query.lang)
+
+
+def _record_of(named: CredentialId, **asked: str | None) -> web.HTTPSeeOther:
+    """Return what leads to the page of a credential, with what else was asked for."""
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return web.HTTPSeeOther(f"c/{named}" + (f"?{query}" if query else ""))
+
+
+def _id_alone(pasted: bytes) -> CredentialId | None:
+    """Return the id where somebody pasted one, or a link that ends in it, in place of a document."""
+    if len(pasted) > _ID_PASTED_MAX or pasted[:1] in {b"{", b"[", b"<"}:
+        return None
+    return credential_named_in(pasted.decode(errors="replace"))
 
 
 def credential_named_in(text: str) -> CredentialId | None:
@@ -97,6 +111,8 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
         moments = moments_of(request, asked)
     except InvalidProblem:
         return pages.home(said, kept, fault=said.line(NO_DAY), status=422)
+    if not chosen and (named := _id_alone(pasted)) is not None:
+        raise _record_of(named, at=day, lang=query.lang)
     try:
         if kind_of(data) is not None:
             data = await off_loop(request, len(data), credential_in, data)

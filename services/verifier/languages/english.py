@@ -22,6 +22,10 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
             "This is a credential of the older data model (VC 1.1). Such credentials are not judged here: whether it "
             "is genuine, this verifier does not say."
         ),
+        "document-newer-model": (
+            "This is a credential of a newer data model than this verifier knows (VC 2.0, Open Badges 3.0). It is not "
+            "judged here: ask a newer verifier, or whoever issued it."
+        ),
         "document-europass": (
             "This is a European Digital Credential. Its seal is not judged here: the European Union's own viewer does "
             "that."
