@@ -38,7 +38,7 @@ class Reader:
     """A browser without scripts: follows redirects, keeps cookies, reads German where it is asked to."""
 
     def __init__(self, gateway: RunningGateway, language: str = "en") -> None:
-        self._url = gateway.url
+        self.url = self._url = gateway.url
         jar = aiohttp.CookieJar(unsafe=True)
         self.session = aiohttp.ClientSession(cookie_jar=jar, headers={"Accept-Language": language})
         self.address, self.status, self.text = "", 0, ""

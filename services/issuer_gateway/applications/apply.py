@@ -38,6 +38,7 @@ from services.issuer_gateway.store.applications import EvidenceDecision, SealedE
 from services.issuer_gateway.unit_of_work import audited_call
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool, transaction
+from services.persistence.postgres_errors import TAKEN_ERRORS
 
 APPLICATION_PREFIX = "cfa_"
 """What every application's secret begins with, so that scanners find lost ones."""
@@ -134,18 +135,45 @@ class RecognitionApplications:
         self._due_days = due_days
         self._kept_days = kept_days
 
-    async def apply(self, body: ApplicationBody) -> ApplicationMade:
+    async def apply(self, body: ApplicationBody, *, secret: str | None = None) -> ApplicationMade:
         """Take an application and return its secret link, which is shown this once.
 
-        The evidence is checked first; what a standing decision of the institution covers is decided at once. Raises
+        With a `secret` that an application has already, that one is returned: it was sent twice. The evidence is
+        checked first; what a standing decision of the institution covers is decided at once. Raises
         `UnknownInstitutionProblem`, `TooManyApplicationsProblem`, and `InvalidProblem` with a pointer.
         """
         tenant = await institution_commands.tenant_of(self._pool, body.institution)
         check_programme(tenant, body.programme)
+        if secret is None:
+            return await self._apply(tenant, body, institution_commands.new_token(APPLICATION_PREFIX))
+        try:
+            return await self._made_before(secret) or await self._apply(tenant, body, secret)
+        except TAKEN_ERRORS:
+            made = await self._made_before(secret)
+            if made is None:
+                raise
+            return made
+
+    async def _made_before(self, secret: str) -> ApplicationMade | None:
+        """Return the application that has this secret; its sender is told again what it was told."""
+        stored = await applications.by_token(self._pool, token_hash(secret))
+        if stored is None:
+            return None
+        audited_call.speaks(stored.institution_id, "link", "applicant", application_id=stored.application_id)
+        return ApplicationMade(
+            application_id=stored.application_id,
+            state=stored.state,
+            created_at=from_datetime(stored.created_at),
+            due_at=from_datetime(stored.due_at),
+            link=self.link_of(secret),
+            secret=secret,
+        )
+
+    async def _apply(self, tenant: Tenant, body: ApplicationBody, secret: str) -> ApplicationMade:
         applicant = Applicant(**{name: getattr(body, name) for name in Applicant.__struct_fields__})
         _check_readable(applicant)
         checked = await self._check.check(body.evidence)
-        secret, application_id = institution_commands.new_token(APPLICATION_PREFIX), ApplicationId(str(uuid.uuid4()))
+        application_id = ApplicationId(str(uuid.uuid4()))
         audited_call.speaks(tenant.institution_id, "link", "applicant", application_id=application_id)
         learner_id = LearnerId(str(uuid.uuid4()))
         due_at = datetime.now(UTC) + timedelta(days=self._due_days)

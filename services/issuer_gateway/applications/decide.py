@@ -18,9 +18,7 @@ from proto.wire.applications import (
     ItemAnswer,
     ProgrammeLimits,
     RecognitionReport,
-    UnlikeCases,
 )
-from proto.wire.stacks import NamedAchievement
 from services.issuer_gateway.achievements.named_achievements import named
 from services.issuer_gateway.applications.agreement_answers import Grounds, grounds_of
 from services.issuer_gateway.applications.apply import (
@@ -41,11 +39,13 @@ from services.issuer_gateway.applications.precedents import (
     own_of,
     public_of,
     unlike_cases,
+    with_title,
 )
 from services.issuer_gateway.applications.present_status import PresentStatus
 from services.issuer_gateway.applications.publication import publish_at
 from services.issuer_gateway.applications.rules import (
     ApplicationClosedProblem,
+    ItemDecidedProblem,
     check_decision,
     check_holds,
     next_round,
@@ -225,7 +225,12 @@ class DecideApplications:
             await applications.set_state(connection, application_id, state_of(items, [*made, decided]))
             return await self._answer_in(connection, tenant, application_id)
 
-        await self._idempotency.run_once(keyed, ApplicationAnswer, work, is_secret=True)
+        try:
+            await self._idempotency.run_once(keyed, ApplicationAnswer, work, is_secret=True)
+        except ItemDecidedProblem:  # maybe by the same request, which was at it at the same time
+            if keyed is None:
+                raise
+            await self._idempotency.run_once(keyed, ApplicationAnswer, work, is_secret=True)
         return await self.get(tenant, application_id)
 
     async def _answer_in(
@@ -300,7 +305,7 @@ class DecideApplications:
         names = await named(self._pool, {each.achievement for each in unlike})
         return msgspec.structs.replace(
             await self.numbers(tenant),
-            unlike=tuple(_with_title(each, names.get(AchievementUri(each.achievement))) for each in unlike),
+            unlike=tuple(with_title(each, names.get(AchievementUri(each.achievement))) for each in unlike),
         )
 
     async def numbers(self, tenant: Tenant) -> RecognitionReport:
@@ -388,9 +393,3 @@ def _item(key: DataKey, tenant: Tenant, evidence: KnownEvidence, grounds: Ground
         precedents=(*own_of(tenant.did, evidence.like), *public_of(evidence.public, opened.answer)),
         public_precedents=evidence.public.known,
     )
-
-
-def _with_title(case: UnlikeCases, known: NamedAchievement | None) -> UnlikeCases:
-    if known is None:
-        return case
-    return msgspec.structs.replace(case, title=known.title, institution_name=known.institution_name)

@@ -14,6 +14,7 @@ from proto.moment import Moment, from_datetime
 from proto.problem import Problem
 from proto.wire.applications import Precedent, PrecedentsKnown, RecognitionDecision, UnlikeCases
 from proto.wire.precedents import PrecedentsAnswer
+from proto.wire.stacks import NamedAchievement
 from proto.wire.verifier import Answer
 from services.clients.verifier_client import VerifierClient
 from services.edge import Log
@@ -179,3 +180,10 @@ def unlike_cases(like: Sequence[LikeCase]) -> list[UnlikeCases]:
 
 def _case(each: LikeCase) -> tuple[str, str, str]:
     return each.achievement, each.achievement_issuer, each.programme
+
+
+def with_title(case: UnlikeCases, known: NamedAchievement | None) -> UnlikeCases:
+    """Return a case with how its achievement is called by whoever awards it, where that is known."""
+    if known is None:
+        return case
+    return msgspec.structs.replace(case, title=known.title, institution_name=known.institution_name)

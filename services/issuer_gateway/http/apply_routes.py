@@ -5,10 +5,11 @@ from typing import Any
 from aiohttp import web
 
 from services.edge import Form, RateLimitedProblem, annotate
-from services.issuer_gateway.applications.apply import TooManyApplicationsProblem
+from services.issuer_gateway.applications.apply import APPLICATION_PREFIX, TooManyApplicationsProblem
 from services.issuer_gateway.applications.typed_application import body_of, faults_in, typed_application
 from services.issuer_gateway.http.caller import GATEWAY, check_rate
 from services.issuer_gateway.http.institution_routes import SlugPath
+from services.issuer_gateway.http.once import secret_of_form
 from services.issuer_gateway.http.people import (
     asked_text,
     for_people,
@@ -64,7 +65,8 @@ async def apply_by_form(request: web.Request, *, body: Form) -> web.Response:
         return again(faults, _WRONG)
     try:
         check_rate(request)
-        made = await gateway.recognition_applications.apply(body_of(tenant, typed))
+        secret = secret_of_form(request, tenant.institution_id, body, APPLICATION_PREFIX)
+        made = await gateway.recognition_applications.apply(body_of(tenant, typed), secret=secret)
     except (RateLimitedProblem, TooManyApplicationsProblem) as problem:
         annotate(request, problem=problem.slug)
         what = "wait" if isinstance(problem, RateLimitedProblem) else "full"

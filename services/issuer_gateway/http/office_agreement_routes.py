@@ -83,7 +83,7 @@ async def propose_agreement_by_form(request: web.Request, *, body: Form) -> web.
     texts = {name: body.text(name).strip().replace("\r\n", "\n") for name in _TEXTS}
     try:
         said = _request(office.tenant, texts)
-        await request.app[GATEWAY].agreements.propose(office.tenant, said, None)
+        await request.app[GATEWAY].agreements.propose(office.tenant, said, office.once(request, body))
     except Problem as problem:
         annotate(request, problem=problem.slug)
         return await _page(request, office, texts, problem=problem, field=_field(problem))

@@ -105,7 +105,7 @@ async def invite_by_form(request: web.Request, *, body: Form) -> web.Response:
     typed = {name: body.text(name).strip() for name in _TEXTS}
     try:
         said = _converted({name: typed[name] for name in ("achievement", "endorser", "role")}, EndorserRequest)
-        await request.app[GATEWAY].make_statements.invite(office.tenant, said, None)
+        await request.app[GATEWAY].make_statements.invite(office.tenant, said, office.once(request, body))
     except Problem as problem:
         annotate(request, problem=problem.slug)
         return keep(request, await _page(request, office, typed, problem=problem), office.session)
@@ -120,7 +120,9 @@ async def endorse_by_form(request: web.Request, *, body: Form) -> web.Response:
     try:
         credential_id = _credential_in(typed["credential"])
         said = _converted({"role": typed["own_role"]}, EndorsementRequest)
-        await request.app[GATEWAY].make_statements.endorse(office.tenant, credential_id, said, None)
+        await request.app[GATEWAY].make_statements.endorse(
+            office.tenant, credential_id, said, office.once(request, body)
+        )
     except Problem as problem:
         annotate(request, problem=problem.slug)
         return keep(request, await _page(request, office, typed, problem=problem), office.session)
@@ -132,19 +134,19 @@ async def uninvite_by_form(request: web.Request, *, body: Form) -> web.Response:
     """Withdraw an invitation, and with it what was endorsed by it."""
     office = await signed_in(request, body)
     check_scope(office, "achievements:write")
-    return await _withdraw(request, office, events.EndorserUninvited)
+    return await _withdraw(request, office, events.EndorserUninvited, body)
 
 
 @for_office
 async def withdraw_endorsement_by_form(request: web.Request, *, body: Form) -> web.Response:
     """Withdraw an endorsement."""
     office = await signed_in(request, body)
-    return await _withdraw(request, office, events.EndorsementWithdrawn)
+    return await _withdraw(request, office, events.EndorsementWithdrawn, body)
 
 
-async def _withdraw(request: web.Request, office: SignedIn, kind: Withdrawal) -> web.Response:
+async def _withdraw(request: web.Request, office: SignedIn, kind: Withdrawal, body: Form) -> web.Response:
     path = path_of(request, EventPath)
-    await request.app[GATEWAY].make_statements.withdraw(office.tenant, kind, path.event_id, None)
+    await request.app[GATEWAY].make_statements.withdraw(office.tenant, kind, path.event_id, office.once(request, body))
     return _back(request, office)
 
 

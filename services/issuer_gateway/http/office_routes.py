@@ -155,7 +155,8 @@ async def decide_by_form(request: web.Request, *, body: Form) -> web.Response:
     reasons = tuple(code for code in _REASONS if body.text(f"reason-{code}"))
     try:
         said = _decision(texts, reasons)
-        await decide.decide(office.tenant, path.application_id, path.number, said, None, by=office.caller.api_key_id)
+        keyed, by = office.once(request, body), office.caller.api_key_id
+        await decide.decide(office.tenant, path.application_id, path.number, said, keyed, by=by)
     except (InvalidProblem, ConflictProblem) as problem:
         annotate(request, problem=problem.slug)
         answer = await decide.get(office.tenant, path.application_id)

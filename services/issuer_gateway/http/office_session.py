@@ -24,11 +24,13 @@ from proto.problem import Problem
 from services.edge import ForbiddenProblem, Form, annotate, token_hash
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.http.caller import CALLERS, GATEWAY, Caller
+from services.issuer_gateway.http.once import keyed_form
 from services.issuer_gateway.http.people import reader_of, root_of
 from services.issuer_gateway.keys.keystore import UnsealableProblem
 from services.issuer_gateway.pages.office_pages import OfficePages
 from services.issuer_gateway.pages.office_words import SIGN_IN_FAULTS
 from services.issuer_gateway.store import office_sessions
+from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest
 
 OFFICE_PAGES: web.AppKey[OfficePages] = web.AppKey("gateway_office_pages", OfficePages)
 SCOPE = "recognitions:write"
@@ -91,6 +93,10 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
     def tenant(self) -> Tenant:
         """The institution."""
         return self.caller.own
+
+    def once(self, request: web.Request, form: Form) -> KeyedRequest | None:
+        """Return a form as a request that is carried out once, however often its button is pressed."""
+        return keyed_form(request, self.tenant.institution_id, form, self.session.form_token)
 
 
 def for_office(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

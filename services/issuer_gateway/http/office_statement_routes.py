@@ -81,7 +81,7 @@ async def make_standing_decision_by_form(request: web.Request, *, body: Form) ->
     texts = {name: body.text(name).strip() for name in _TEXTS}
     try:
         said = _request(texts)
-        await request.app[GATEWAY].make_statements.decide(office.tenant, said, None)
+        await request.app[GATEWAY].make_statements.decide(office.tenant, said, office.once(request, body))
     except Problem as problem:
         annotate(request, problem=problem.slug)
         field, fault = (problem.pointer or "").lstrip("/"), problem.detail
@@ -97,7 +97,7 @@ async def withdraw_standing_decision_by_form(request: web.Request, *, body: Form
     """Withdraw a standing decision; what was decided by it stays."""
     path, office = path_of(request, EventPath), await signed_in(request, body)
     kind = events.AchievementRecognitionWithdrawn
-    await request.app[GATEWAY].make_statements.withdraw(office.tenant, kind, path.event_id, None)
+    await request.app[GATEWAY].make_statements.withdraw(office.tenant, kind, path.event_id, office.once(request, body))
     return keep(request, _back(request), office.session)
 
 

@@ -50,6 +50,7 @@ from services.issuer_gateway.http.caller import (
     keyed_from,
 )
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
+from services.issuer_gateway.http.once import secret_of_form
 from services.issuer_gateway.http.people import (
     FORM_BYTES_MAX,
     for_people,
@@ -152,7 +153,8 @@ async def ask_by_form(request: web.Request, *, body: Form) -> web.Response:
         return again(fault, InvalidProblem.status, wrong)
     try:
         check_rate(request)
-        made = await request.app[GATEWAY].learner_requests.ask(wished)
+        secret = secret_of_form(request, tenant.institution_id, body, learner_requests.REQUEST_PREFIX)
+        made = await request.app[GATEWAY].learner_requests.ask(wished, secret=secret)
     except (RateLimitedProblem, learner_requests.TooManyRequestsProblem) as problem:
         annotate(request, problem=problem.slug)
         return again(WAIT if isinstance(problem, RateLimitedProblem) else FULL, problem.status)

@@ -1,5 +1,6 @@
 """Pages in the language of who reads them: named to no search engine and no other site. Stores nothing."""
 
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,11 @@ def when(moment: Moment) -> str:
     return f"{moment[:10]} {moment[11:16]} UTC"
 
 
+def _once() -> Markup:
+    """Return the field by which a form whose button is pressed twice is known again (`http/once.py`)."""
+    return Markup('<input type="hidden" name="once" value="{}">').format(secrets.token_urlsafe(16))
+
+
 class PagesInLanguages:
     """Renders templates in which `t` says an English text in the reader's language; made once."""
 
@@ -72,7 +78,7 @@ class PagesInLanguages:
         self._templates.style += (_FOLDER / "sheet.css").read_text(encoding="utf-8")
         self._templates.environment.filters.update(ects=ects_text, when=when)
         self._templates.environment.globals.update(
-            style=self._templates.style, result_statuses=RESULT_STATUS_LABELS, **values
+            style=self._templates.style, result_statuses=RESULT_STATUS_LABELS, once=_once, **values
         )
 
     def rendered(self, template: str, reader: PageReader, /, *, status: int = 200, **values: Any) -> web.Response:

@@ -28,6 +28,7 @@ from services.issuer_gateway.store import achievements, claims, followed_log, le
 from services.issuer_gateway.unit_of_work import audited_call
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool, transaction
+from services.persistence.postgres_errors import TAKEN_ERRORS
 
 REQUEST_PREFIX = "cfr_"
 """What every request's secret begins with, so that scanners find lost ones."""
@@ -153,13 +154,42 @@ class LearnerRequests:
             raise NotAskableProblem(f"{tenant.legal_name} cannot award anything: on the log it is {state}")
         return tenant, stored
 
-    async def ask(self, body: RequestBody) -> RequestMade:
+    async def ask(self, body: RequestBody, *, secret: str | None = None) -> RequestMade:
         """Take a request and return its secret link, which is shown this once.
+
+        With a `secret` that a request has already, that one is returned: it was sent twice.
 
         Raises `UnknownInstitutionProblem`, `NoSuchAchievementProblem`, `NotAskableProblem`, `TooManyRequestsProblem`.
         """
         tenant, achievement = await self.askable(body.institution, body.achievement)
-        secret, request_id = institution_commands.new_token(REQUEST_PREFIX), RequestId(str(uuid.uuid4()))
+        if secret is None:
+            return await self._ask(tenant, achievement, body, institution_commands.new_token(REQUEST_PREFIX))
+        try:
+            return await self._made_before(secret) or await self._ask(tenant, achievement, body, secret)
+        except TAKEN_ERRORS:
+            made = await self._made_before(secret)
+            if made is None:
+                raise
+            return made
+
+    async def _made_before(self, secret: str) -> RequestMade | None:
+        """Return the request that has this secret; its sender is told again what it was told."""
+        stored = await requests.by_token(self._pool, token_hash(secret))
+        if stored is None:
+            return None
+        audited_call.speaks(stored.institution_id, "link", "request", request_id=stored.request_id)
+        return RequestMade(
+            request_id=stored.request_id,
+            state=stored.state,
+            created_at=from_datetime(stored.created_at),
+            link=self.link_of(secret),
+            secret=secret,
+        )
+
+    async def _ask(
+        self, tenant: Tenant, achievement: achievements.StoredAchievement, body: RequestBody, secret: str
+    ) -> RequestMade:
+        request_id = RequestId(str(uuid.uuid4()))
         learner_id = LearnerId(str(uuid.uuid4()))
         audited_call.speaks(tenant.institution_id, "link", "request", request_id=request_id)
         wish = Wish(**{name: getattr(body, name) for name in Wish.__struct_fields__})
