@@ -39,7 +39,8 @@ _T = TypeVar("_T")
 class LogUnreachableProblem(UnavailableProblem):
     """The log did not answer, broke off, or has no room now; the same request may succeed later.
 
-    `retry_after_seconds` is what the log asked for, or None. Nothing is known of what became of the request.
+    `retry_after_seconds` is what the log asked for, or None; the member `log_problem` is its problem document, if it
+    sent one. Nothing is known of what became of the request.
     """
 
     slug = "log-unreachable"
@@ -221,13 +222,14 @@ class LogClient:
                 f"The log at {self.url} answered with a redirect (status {response.status}), and none is followed: it "
                 "could lead anywhere. Configure the address at which the log itself answers"
             )
-        body = await body_within(response, CHUNK_BYTES, refusal=_too_large(CHUNK_BYTES))
+        problem = _problem(await body_within(response, CHUNK_BYTES, refusal=_too_large(CHUNK_BYTES)))
         if response.status == _TOO_MANY or response.status >= _SERVER_FAULT:
             raise LogUnreachableProblem(
                 f"The log at {self.url} answered with status {response.status}; try again later",
+                members={"log_problem": problem} if problem else None,
                 retry_after_seconds=asked_seconds(response.headers),
             )
-        raise LogProblem(_problem(body), response.status)
+        raise LogProblem(problem, response.status)
 
     def _unreachable(self, error: Exception) -> LogUnreachableProblem:
         words = "did not answer in time" if isinstance(error, TimeoutError) else f"cannot be reached ({error})"

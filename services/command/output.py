@@ -24,6 +24,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 EXIT_PROBLEM = 1
+_SAID_MAX = 600
 EXIT_COULD_NOT_ASK = 3
 """Of `verify`, whose 0, 1 and 2 are verdicts."""
 EXIT_INTERRUPTED = 130
@@ -62,7 +63,13 @@ def print_problem(problem: Problem | OperatorFault, *, as_json: bool) -> None:
         )
         return
     where = f" (at {problem.pointer})" if isinstance(problem, Problem) and problem.pointer else ""
-    click.echo(visible(f"error: {problem.title}{where}\n  {problem.detail}"), err=True)
+    click.echo(visible(f"error: {problem.title}{where}\n  {problem.detail}{_said_by_log(problem)}"), err=True)
+
+
+def _said_by_log(problem: Problem | OperatorFault) -> str:
+    """Return why a log has no answer now in its own words, such as that no standby confirms; "" where it gave none."""
+    said = problem.members.get("log_problem", {}).get("detail") if isinstance(problem, Problem) else None
+    return f"\n  The log says: {said[:_SAID_MAX]}" if isinstance(said, str) and said not in problem.detail else ""
 
 
 def command(function: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, _R]:
