@@ -1,6 +1,7 @@
 """One real browser for the tests of pages, the running services that they share, and a way to speak to them."""
 
 import shutil
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -10,12 +11,13 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.end_to_end.conftest import Up
+from tests.end_to_end.conftest import POLL_S, Up
 from tests.support.run_folders import make_run_folder
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
+NOT_FOUND = 404
 HUNG_MS = 120_000
 """What a browser has not found by then, it never will; a busy machine takes longer than Playwright's own bounds."""
 expect.set_options(timeout=HUNG_MS)
@@ -80,6 +82,20 @@ def send(method: str, url: str, body: Any = None, headers: Mapping[str, str] | N
     except urllib.error.HTTPError as fault:
         fault.add_note(f"{method} {url}: {fault.read()[:2000]!r}")
         raise
+
+
+def wait_until_followed(verifier: str, credential_id: str) -> None:
+    """Wait until the verifier knows a credential: what was put on the log is shown there a moment later."""
+    give_up_at = time.monotonic() + HUNG_MS / 1_000
+    while True:
+        try:
+            send("GET", f"{verifier}/v1/credentials/{credential_id}")
+        except urllib.error.HTTPError as fault:
+            if fault.code != NOT_FOUND or time.monotonic() > give_up_at:
+                raise
+            time.sleep(POLL_S)
+        else:
+            return
 
 
 def offer_programme(gateway: str, headers: Mapping[str, str], uri: str, title: str) -> None:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from proto.documents.baked_picture import credential_in
 from services.command.home import Addresses
 from tests.browser import keyboard
-from tests.browser.conftest import offer_programme, send
+from tests.browser.conftest import offer_programme, send, wait_until_followed
 from tests.browser.looks import Lens, Look
 from tests.end_to_end.conftest import ROOT, Up
 
@@ -45,6 +45,8 @@ class Holder:
         self.send("POST", f"/v1/credentials/{self.ids['revoked']}/revoke", {"reason": "error"})
         self.send("POST", f"/v1/credentials/{self.ids['suspended']}/suspend", {"reason": "error"})
         self.page = self.address(self.send("POST", "/v1/holder-links", {"learner": REF})["link"])
+        for credential_id in self.ids.values():
+            wait_until_followed(self.verifier, credential_id)
 
     def _issued(self, name: str) -> str:
         uri = self.send("POST", "/v1/achievements", ACHIEVEMENT | {"id": f"holder-{name}"})["achievement"]["uri"]

@@ -24,12 +24,14 @@ KILL_AFTER_ROWS = 100
 def running() -> Iterator[Up]:
     folder = make_run_folder()
     stack = Up(folder / "data")
-    os.environ["CREDENTIFY_GATEWAY_GROUP_MAX"] = "1"  # a kill comes in the midst of many entries
-    stack.start("--demo")
-    yield stack
-    stack.stop()
-    del os.environ["CREDENTIFY_GATEWAY_GROUP_MAX"]
-    rmtree(folder)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CREDENTIFY_GATEWAY_GROUP_MAX", "1")  # a kill comes in the midst of many entries
+        try:
+            stack.start("--demo")
+            yield stack
+        finally:
+            stack.stop()
+            rmtree(folder)
 
 
 @pytest.mark.parametrize("victim", ["ledger", "gateway", "verifier", "postgres", "everything"])

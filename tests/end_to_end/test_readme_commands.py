@@ -29,7 +29,7 @@ def test_the_commands_of_the_readme_run_as_printed(up: Up) -> None:
         text=True,
         cwd=ROOT,
         env=environment,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

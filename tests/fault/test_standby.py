@@ -151,6 +151,7 @@ async def test_where_a_standby_is_required_a_server_that_stops_waiting_for_it_lo
         assert signed_by(ledger) == before
         condemned = await _condemned(ledger, college.event.key_id, folder)
         assert (condemned.status, condemned.out) == (1, ""), "who condemns a stolen key is not told that it is"
+        assert "Turn synchronous replication on again" in condemned.err
         await made.wait_for(STANDBY)
         await made.is_synchronous()
         (taken,) = await ledger.submit(ledger.registrar.issues(college, 1))
@@ -167,7 +168,7 @@ async def _condemned(ledger: RunningLedger, key_id: KeyId, folder: Path) -> Ran:
     if not key.exists():
         write_key(key, secret_key("registrar", "event", 0))
     since = ("--reason", "compromised", "--invalid-from", ledger.registrar.now)
-    said = ("--key", key, "--ledger", ledger.url, "--origin", ledger.registrar.origin, "--yes")
+    said = ("--key", key, "--ledger", ledger.url, "--yes")
     return await credentify("registrar", "retire-key", key_id, *since, *said)
 
 

@@ -1,5 +1,6 @@
 """Fixtures of integration tests: a registrar, a ledger with a fresh log, a gateway and a verifier that follow it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,9 @@ import pytest
 
 from proto.lifecycle.rules_versions import RULES_VERSION_OF_NEW_LOGS
 from services.crypto import rdf_processes
+from services.issuer_gateway import app as gateway_app
+from services.issuer_gateway.learners.retention import Retention
+from services.issuer_gateway.requests.learner_requests import LearnerRequests
 from services.verifier.answers import service
 from services.verifier.documents import pdf
 from tests.support.databases import MakeDatabase
@@ -15,24 +19,11 @@ from tests.support.gateways import RunningGateway, running_gateway
 from tests.support.judged import Verifier, running_verifier
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger
 
-BEGUN_BY_VERSION_1 = """
-    agreement_endings any_origin applications_over_time behind_nginx command_batch command_credential
-    command_recognition command_requests compared_logs gateway_api_keys gateway_audit_trail gateway_client
-    gateway_import_shapes gateway_imported_words gateway_interop gateway_log_findings gateway_page_texts
-    gateway_papers gateway_reminders gateway_retention_races gateway_statement_counts gateway_texts gateway_trace
-    key_folder_troubles office_pages other_formats pinned_registrar projection_troubles statements_of_verifiers traces
-    verdict_path verifier_catalogue verifier_content verifier_days verifier_http verifier_languages
-    verifier_odd_requests verifier_pdf verifier_quality verifier_register verifier_snapshot verifier_statements
-    verifier_statistics
-"""
-"""Modules whose logs begin with version 1, as those do that are older: what they look at is the same by either."""
-
 
 @pytest.fixture
-def rules_version(request: pytest.FixtureRequest) -> int:
+def rules_version() -> int:
     """By which rules the log of a test begins: those of new logs. What is said by version 1 alone says so itself."""
-    module = request.module.__name__.rpartition("test_")[2]
-    return 1 if module in BEGUN_BY_VERSION_1.split() else RULES_VERSION_OF_NEW_LOGS
+    return RULES_VERSION_OF_NEW_LOGS
 
 
 @pytest.fixture
@@ -61,6 +52,21 @@ async def gateway(
     """A running issuer gateway on the test's ledger; its own `fsck` finds no damage when the test is over."""
     async with running_gateway(make_database, tmp_path / "gateway", ledger, **gateway_settings) as running:
         yield running
+
+
+@pytest.fixture
+def rounds_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway publishes, reminds and takes away only where the test says so.
+
+    Its own rounds come each minute or hour, and on a slow machine one of them would do what the test counts.
+    """
+
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(gateway_app, "_applications", never)
+    monkeypatch.setattr(Retention, "keep_swept", never)
+    monkeypatch.setattr(LearnerRequests, "keep_swept", never)
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ from tests.support.gateways import Office, RunningGateway
 from tests.support.judged import Verifier
 from tests.support.ledgers import until
 
+pytestmark = pytest.mark.usefixtures("rounds_by_hand")
+
 Json = dict[str, Any]
 _WAITS = """
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'transactionid'"""
@@ -95,10 +97,11 @@ async def _on_log(gateway: RunningGateway, verifier: Verifier, name: str) -> lis
     return [(each["decision"], each["ects_hundredths"], each["state"]) for each in answer.get("recognitions", [])]
 
 
-@pytest.mark.parametrize("anew", ["full", "refused"])
-async def test_what_is_decided_anew_is_what_the_log_says_too(
-    gateway: RunningGateway, verifier: Verifier, anew: str
-) -> None:
+async def _decided_anew(gateway: RunningGateway, verifier: Verifier, body: Json) -> tuple[Json, str]:
+    """Have a credential recognised in part, that put on the log, and decided by `body` after an appeal.
+
+    Return the application, whose new decision is due on the log, and the credential's id.
+    """
     college, school = await gateway.institution("college"), await gateway.institution("school")
     await college.describe("hydrology")
     name, document = await _document(verifier, college, "hydrology", "s1")
@@ -106,16 +109,23 @@ async def test_what_is_decided_anew_is_what_the_log_says_too(
     assert (await _decide(school, made, 1, PARTIAL)).status == 200
     await _make_due(gateway)
     assert gateway.commands is not None
-    publish = gateway.commands.publish_recognitions
-    assert await publish.publish_due() == 1
+    assert await gateway.commands.publish_recognitions.publish_due() == 1
     assert await _on_log(gateway, verifier, name) == [("partial", 100, "live")]
-
     link = f"/v1/application-links/{made['secret']}/items/1/appeal"
     assert (await gateway.client().post(link, {"text": "It is all of it."})).status == 200
-    bodies: dict[str, Json] = {"full": {"decision": "full"}, "refused": REFUSAL}
-    body = bodies[anew] | {"despite_precedents": True, "text": "So."}
-    assert (await _decide(await _second_key(school), made, 1, body)).status == 200
+    anew = await _decide(await _second_key(school), made, 1, body | {"despite_precedents": True, "text": "So."})
+    assert anew.status == 200, anew
     await _make_due(gateway)
+    return made, name
+
+
+@pytest.mark.parametrize("anew", ["full", "refused"])
+async def test_what_is_decided_anew_is_what_the_log_says_too(
+    gateway: RunningGateway, verifier: Verifier, anew: str
+) -> None:
+    made, name = await _decided_anew(gateway, verifier, {"decision": "full"} if anew == "full" else REFUSAL)
+    assert gateway.commands is not None
+    publish = gateway.commands.publish_recognitions
     assert await publish.publish_due() == 1
     assert await publish.publish_due() == 0, "once"
     found = await _on_log(gateway, verifier, name)
@@ -129,27 +139,17 @@ async def test_what_is_decided_anew_is_what_the_log_says_too(
 async def test_what_cannot_be_taken_back_now_is_tried_again_and_keeps_nothing_else_from_going_on(
     gateway: RunningGateway, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    college, school = await gateway.institution("college"), await gateway.institution("school")
-    await college.describe("hydrology")
-    name, document = await _document(verifier, college, "hydrology", "s1")
-    made = await _apply(gateway, school, [{"document": document}], publish=True)
-    assert (await _decide(school, made, 1, PARTIAL)).status == 200
-    await _make_due(gateway)
+    """Version 1 knows no replacing: what is on the log is withdrawn there before the new decision goes there."""
+    _, name = await _decided_anew(gateway, verifier, {"decision": "full"})
     assert gateway.commands is not None
     publish = gateway.commands.publish_recognitions
-    assert await publish.publish_due() == 1
-    link = f"/v1/application-links/{made['secret']}/items/1/appeal"
-    assert (await gateway.client().post(link, {"text": "It is all of it."})).status == 200
-    body = {"decision": "full", "despite_precedents": True, "text": "So."}
-    assert (await _decide(await _second_key(school), made, 1, body)).status == 200
-    await _make_due(gateway)
 
     async def not_now(*_: object) -> None:
         raise UnknownKeyRefusal("Its new key is not on the log yet")
 
     with monkeypatch.context() as patched:
         patched.setattr(gateway.commands.make_statements, "withdraw", not_now)
-        assert await publish.publish_due() == 1, "rules version 1 knows no replacing: what is there goes first"
+        assert await publish.publish_due() == 1
     assert await _on_log(gateway, verifier, name) == [("partial", 100, "live")]
     assert await publish.publish_due() == 1
     found = await _on_log(gateway, verifier, name)

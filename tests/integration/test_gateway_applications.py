@@ -17,6 +17,8 @@ from tests.support.gateways import Answered, Office, RunningGateway, running_gat
 from tests.support.judged import Verifier, document_of, running_verifier
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
 
+pytestmark = pytest.mark.usefixtures("rounds_by_hand")
+
 Json = dict[str, Any]
 REFUSAL = {"decision": "refused", "reasons": ["level-too-low"], "text": "Its level is below that of the programme."}
 

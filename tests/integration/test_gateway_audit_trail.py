@@ -12,7 +12,7 @@ from services.issuer_gateway.unit_of_work.audit_chain import AuditChain
 from services.persistence.postgres import connected
 from tests.support.commands import STRICT, credentify
 from tests.support.databases import MakeDatabase
-from tests.support.gateways import Client, Office, RunningGateway, running_gateway
+from tests.support.gateways import NO_WAIT, Client, Office, RunningGateway, running_gateway
 from tests.support.ledgers import RunningLedger
 
 Json = dict[str, Any]
@@ -149,6 +149,7 @@ async def test_nobody_alters_a_trail_in_the_database_itself(gateway: RunningGate
     assert len(await _records(gateway, office)) == 2
 
 
+@pytest.mark.parametrize("gateway_settings", [NO_WAIT])
 async def test_what_was_not_carried_out_is_not_recorded_as_done(gateway: RunningGateway) -> None:
     office = await gateway.tenant("waterland")
     await office.describe()

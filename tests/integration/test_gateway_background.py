@@ -13,7 +13,7 @@ import pytest
 
 from proto.wire.batches import BatchAnswer, BatchProgress, BatchRow
 from tests.support.databases import MakeDatabase
-from tests.support.gateways import Answered, Office, RunningGateway, running_gateway
+from tests.support.gateways import NO_WAIT, Answered, Office, RunningGateway, running_gateway
 from tests.support.ledgers import RunningLedger, until
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
@@ -289,6 +289,7 @@ async def test_memory_is_bounded_while_an_upload_waits_for_the_database(gateway:
 _CHANGES = b"action,credential_id,reason\nrevoke," + b"0" * 64 + b",other\n"
 
 
+@pytest.mark.parametrize("gateway_settings", [NO_WAIT])
 @pytest.mark.parametrize("query", ["", "?dry_run=true"])
 @pytest.mark.parametrize(("path", "count"), [("/v1/batches", 20), ("/v1/batches", 1_001), ("/v1/batches/changes", 0)])
 async def test_a_list_without_an_admission_is_refused_whole_and_may_be_sent_again_as_it_is(

@@ -6,7 +6,7 @@ import pytest
 
 from proto.documents.open_badge_names import IRIS
 from proto.wire.gateway import CredentialAnswer, EventAnswer, Status
-from tests.support.gateways import LEDGER_AWAY, Office, RunningGateway
+from tests.support.gateways import NO_WAIT, Office, RunningGateway
 from tests.support.ledgers import RunningLedger, until
 
 
@@ -66,7 +66,7 @@ async def test_a_suspended_credential_is_reinstated(gateway: RunningGateway) -> 
     assert (wrong.status, wrong.body["pointer"]) == (422, "/replaced_by")
 
 
-@pytest.mark.parametrize("gateway_settings", [LEDGER_AWAY])
+@pytest.mark.parametrize("gateway_settings", [NO_WAIT])
 async def test_changes_made_while_the_ledger_is_down_keep_their_order(
     gateway: RunningGateway, ledger: RunningLedger
 ) -> None:
@@ -193,7 +193,7 @@ async def test_a_stack_of_another_learners_parts_is_refused_and_of_anothers_note
     assert "1 of 2" in answered.body["notes"][0]
 
 
-@pytest.mark.parametrize("gateway_settings", [LEDGER_AWAY])
+@pytest.mark.parametrize("gateway_settings", [NO_WAIT])
 async def test_a_stack_can_be_made_of_parts_that_are_still_on_their_way(
     gateway: RunningGateway, ledger: RunningLedger
 ) -> None:

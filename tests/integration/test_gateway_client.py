@@ -99,16 +99,17 @@ async def test_an_institution_s_year_with_the_client(gateway: RunningGateway) ->
         key="stack",
     )
     await office.published(stacked.credential_id)
-    recognised = await client.recognise(
+    abroad = client_of(await gateway.institution("nadmorska"))
+    recognised = await abroad.recognise(
         RecognitionRequest(
             credential_id=stacked.credential_id,
             decision="full",
             ects_hundredths=700,
-            programme="https://waterland.example/p",
+            programme="https://nadmorska.example/p",
         )
     )
     assert recognised.state in {"sequenced", "published"}
-    assert (await client.withdraw_recognition(recognised.event_id)).event_id != recognised.event_id
+    assert (await abroad.withdraw_recognition(recognised.event_id)).event_id != recognised.event_id
     await client.suspend(issued.credential_id, {"reason": "legal-order"})
     await client.reinstate(issued.credential_id, {"reason": "error"})
     revoked = await client.revoke(issued.credential_id, {"reason": "error"})

@@ -21,7 +21,7 @@ from services.issuer_gateway.keys.keystore import Keystore
 from services.persistence import postgres
 from tests.support import design_client
 from tests.support.databases import MakeDatabase
-from tests.support.gateways import LEDGER_AWAY, Office, RunningGateway, running_gateway
+from tests.support.gateways import NO_WAIT, Office, RunningGateway, running_gateway
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
 
 NDJSON = "application/x-ndjson"
@@ -154,7 +154,7 @@ async def _waiting_list(office: Office, rows: Any, route: str = "") -> tuple[Bat
     return sent.as_(BatchAnswer), await until(ask, "the list's event waits")
 
 
-@pytest.mark.parametrize("gateway_settings", [LEDGER_AWAY])
+@pytest.mark.parametrize("gateway_settings", [NO_WAIT])
 async def test_of_an_issue_the_ledger_refuses_some_and_these_rows_say_so_and_the_others_are_issued(
     gateway: RunningGateway, ledger: RunningLedger
 ) -> None:
@@ -200,7 +200,7 @@ async def test_of_an_issue_the_ledger_refuses_some_and_these_rows_say_so_and_the
     assert (await office.client.get(f"/v1/credentials/{kept}")).body["status"]["state"] == "suspended"
 
 
-@pytest.mark.parametrize("gateway_settings", [LEDGER_AWAY])
+@pytest.mark.parametrize("gateway_settings", [NO_WAIT])
 async def test_a_list_of_revocations_goes_out_together_and_names_what_the_ledger_refuses(
     gateway: RunningGateway, ledger: RunningLedger
 ) -> None:

@@ -15,7 +15,7 @@ from services.crypto.data_integrity import verify_proof
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.vault import Vault, vault_folder
 from services.persistence.postgres import connected
-from tests.support.gateways import LEDGER_AWAY, RunningGateway
+from tests.support.gateways import NO_WAIT, RunningGateway
 from tests.support.ledgers import RunningLedger, until
 
 
@@ -159,7 +159,7 @@ async def test_of_many_requests_at_the_same_time_each_gets_its_own_answer(gatewa
         )
 
 
-@pytest.mark.parametrize("gateway_settings", [LEDGER_AWAY])
+@pytest.mark.parametrize("gateway_settings", [NO_WAIT])
 async def test_a_ledger_that_is_down_makes_a_request_wait_in_the_outbox(
     gateway: RunningGateway, ledger: RunningLedger
 ) -> None:
@@ -187,13 +187,15 @@ async def test_what_the_rules_refuse_is_refused_at_once_and_not_stored(gateway: 
     assert (await office.client.get("/v1/credentials")).body["credentials"] == []
 
 
+@pytest.mark.parametrize("gateway_settings", [NO_WAIT])
 async def test_an_institution_that_is_not_admitted_is_told_so(gateway: RunningGateway) -> None:
     office = await gateway.tenant("waterland")
     described = await office.describe()
     answered = await office.client.post("/v1/credentials", office.award(described.achievement.uri))
     assert (answered.status, answered.slug) == (403, "unknown-key")
     await gateway.admit(office)
-    assert (await office.issue(described.achievement.uri)).issue.index is not None
+    issued = await office.issue(described.achievement.uri)
+    assert (await office.published(issued.credential_id)).issue.index is not None
 
 
 async def test_nothing_personal_lies_in_the_database_or_the_log_in_the_clear(gateway: RunningGateway) -> None:
@@ -229,7 +231,7 @@ async def test_an_erased_learner_takes_the_documents_along(gateway: RunningGatew
     assert (await office.issue(uri)).credential_id != issued.credential_id
 
 
-@pytest.mark.parametrize("gateway_settings", [LEDGER_AWAY])
+@pytest.mark.parametrize("gateway_settings", [NO_WAIT])
 @pytest.mark.parametrize("rules_version", [1])
 async def test_an_id_that_another_institution_took_first_is_refused_with_the_name_of_who_holds_it(
     gateway: RunningGateway, ledger: RunningLedger

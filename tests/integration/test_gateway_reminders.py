@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from services.persistence.postgres import connected
 from tests.integration.test_command_requests import Shell
 from tests.support.gateways import Office, RunningGateway
+
+pytestmark = pytest.mark.usefixtures("rounds_by_hand")
 
 Json = dict[str, Any]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
+import pytest
 
 from proto.documents.open_badge_names import IRIS
 from proto.wire.gateway import CredentialAnswer
@@ -15,6 +16,8 @@ from services.edge import encode_cursor
 from services.persistence import postgres
 from tests.support.gateways import Answered, Office, RunningGateway
 from tests.support.ledgers import until
+
+pytestmark = pytest.mark.usefixtures("rounds_by_hand")
 
 NAME, MAIL = "Wilhelmina", "wilhelmina@learners.example"
 
@@ -217,7 +220,9 @@ async def test_bounds_hold_strangers_off(gateway: RunningGateway) -> None:
     assert (wrong.status, wrong.slug) == (404, "unknown-request")
     assert (await public.get("/v1/requests")).status == 401
     await gateway.stop()
-    gateway.config = msgspec.structs.replace(gateway.config, requests_open_max=2, requests_burst=4)
+    gateway.config = msgspec.structs.replace(
+        gateway.config, requests_open_max=2, requests_burst=4, requests_per_hour=0.01
+    )
     await gateway.start()
     for _ in range(2):
         await _ask(gateway)

@@ -6,12 +6,15 @@ import zipfile
 from typing import Any
 
 import msgspec
+import pytest
 
 from services.issuer_gateway.keys.vault import Vault, vault_folder
 from services.issuer_gateway.unit_of_work.audit_chain import AuditChain
 from services.persistence.postgres import connected
 from tests.support.erased import assert_nowhere
 from tests.support.gateways import RunningGateway
+
+pytestmark = pytest.mark.usefixtures("rounds_by_hand")
 
 Json = dict[str, Any]
 REF = "s-4711@waterland"

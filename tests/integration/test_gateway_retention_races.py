@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import pytest
+
 from proto.problem import BusyProblem
 from proto.wire.gateway import ErasureAnswer
 from services.issuer_gateway.domain.tenant import Tenant
@@ -14,6 +16,8 @@ from services.issuer_gateway.store import earlier_awards, retention
 from services.persistence.postgres import Connection, connected
 from tests.support.gateways import Answered, Office, RunningGateway
 from tests.support.ledgers import until
+
+pytestmark = pytest.mark.usefixtures("rounds_by_hand")
 
 RULE = {"rules": [{"document_days": 100}]}
 FOR_EVER: dict[str, Any] = {"rules": []}

@@ -89,11 +89,12 @@ async def test_a_refusal_is_told_in_the_log_s_own_words() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-async def test_a_log_without_room_is_unreachable_and_says_for_how_long(status: int) -> None:
-    async with client_of(saying(status=status, headers={"Retry-After": "7"})) as client:
-        with pytest.raises(LogUnreachableProblem) as caught:
-            await client.checkpoint()
-    assert caught.value.retry_after_seconds == 7
+async def test_a_log_without_room_is_unreachable_and_says_for_how_long_and_why(status: int) -> None:
+    for body, members in ((b'{"detail":"Full"}', {"log_problem": {"detail": "Full"}}), (b"<html>", {})):
+        async with client_of(saying(body, status=status, headers={"Retry-After": "7"})) as client:
+            with pytest.raises(LogUnreachableProblem) as caught:
+                await client.checkpoint()
+        assert (caught.value.retry_after_seconds, caught.value.members) == (7, members)
 
 
 async def test_an_event_that_is_not_on_the_log_is_none() -> None:

@@ -23,6 +23,8 @@ from tests.support.judged import Verifier, document_of
 from tests.support.ledgers import Registrar, running_ledger
 from tests.unit.test_baked_picture import png
 
+pytestmark = pytest.mark.usefixtures("rounds_by_hand")
+
 Json = dict[str, Any]
 REFUSED = {"decision": "refused", "reason-not-authentic": "1", "text": "Nobody answers for this badge."}
 PARTIAL = {"decision": "partial", "ects": "2,5", "reason-outcomes-differ": "1", "text": "Half of it is ours too."}

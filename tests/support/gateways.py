@@ -37,8 +37,8 @@ OPERATOR_TOKEN = "operator-of-the-tests"
 PUBLIC_URL = "http://localhost:8102"
 SEQUENCING_WAIT_MS = 30_000
 """As long as it may be: what is said to be on the log (201) is waited for, however slow the machine."""
-LEDGER_AWAY: Mapping[str, Any] = {"sequencing_wait_ms": 100}
-"""Settings of a gateway whose ledger is away: nobody needs to wait for it."""
+NO_WAIT: Mapping[str, Any] = {"sequencing_wait_ms": 100}
+"""Settings of a gateway where what requests wait for never comes: the ledger is away, or nobody is admitted."""
 OWN_PREFIX = "https://{slug}.example/"
 
 _T = TypeVar("_T")
