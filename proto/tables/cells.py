@@ -30,6 +30,7 @@ _CELL_CHARACTERS_MAX = csv.field_size_limit()
 _NAME_CHARACTERS_MAX = 200
 _BLANK = " \t\r\n\xa0"
 _SHOWN_NAMES_CHARACTERS = 300
+_NAMED_CELLS_MAX = 10_000
 
 
 class RowFault(Record, frozen=True, kw_only=True):
@@ -125,6 +126,11 @@ def check_header(cells: Sequence[str], *, known: Sequence[str], required: Sequen
     Names may be written in any case, with blanks or hyphens; cells without a name may stand between and behind them.
     Raises `CsvProblem`.
     """
+    if len(cells) > _NAMED_CELLS_MAX and sum(map(bool, cells)) > _NAMED_CELLS_MAX:
+        raise CsvProblem(
+            f"More than {_NAMED_CELLS_MAX} cells of the first row are filled in, and a list has at most {len(known)} "
+            "columns: copy the list alone into a new file"
+        )
     header = tuple(_column(name) for name in cells)
     named = [name for name in header if name]
     unknown = [name.strip() for name, column in zip(cells, header, strict=True) if column and column not in known]

@@ -1,28 +1,33 @@
 """What `/metrics` answers: the figures as they are now, or, where somebody asks without end, as they were lately."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from services.edge.address import RateLimit
 
-FRESH_PER_SECOND, FRESH_BURST = 3.0, 60
-"""Whoever watches a service asks every few seconds. To write some thousand lines takes fifty milliseconds of the loop,
-and whoever reaches the port may ask."""
+WRITING_SHARE, WRITING_SECONDS_AT_ONCE = 0.1, 1
+"""Of the loop's processor time, and how much at once before that counts. Whoever watches a service asks every few
+seconds; to write thousands of lines takes fifty milliseconds, and whoever reaches the port may ask."""
 
 
 class Exposition:
-    """Makes the text of the figures, one after the other, so that others have their turn in between."""
+    """Writes the figures, one after the other, so that others have their turn in between."""
 
-    def __init__(self, make: Callable[[], bytes]) -> None:
-        self._make = make
-        self._fresh = RateLimit(per_second=FRESH_PER_SECOND, burst=FRESH_BURST, keys_max=1)
-        self._making = asyncio.Lock()
-        self._made: bytes | None = None
+    def __init__(self, write: Callable[[], bytes]) -> None:
+        self._write = write
+        self._share = RateLimit(per_second=WRITING_SHARE, burst=WRITING_SECONDS_AT_ONCE, keys_max=1)
+        self._writing = asyncio.Lock()
+        self._written: bytes | None = None
+        self._cost_seconds = 0.0
 
     async def text(self) -> bytes:
-        """Return the figures; those of a third of a second ago at most, where more are asked for than made."""
-        async with self._making:
+        """Return the figures; where they were written too often, those that were written last."""
+        async with self._writing:
             await asyncio.sleep(0)
-            if self._made is None or not self._fresh.charge("", asyncio.get_running_loop().time()):
-                self._made = self._make()
-            return self._made
+            loop = asyncio.get_running_loop()
+            if self._written is None or not self._share.charge("", loop.time(), self._cost_seconds):
+                begun = time.thread_time()
+                self._written = self._write()
+                self._cost_seconds = time.thread_time() - begun
+            return self._written

@@ -248,3 +248,9 @@ def test_a_name_that_no_column_has_is_unknown_however_long_it_is(name: str) -> N
 def test_a_column_that_stands_ten_thousand_times_is_named_once() -> None:
     with pytest.raises(CsvProblem, match="twice in the header: learner_ref"):
         check_header(["learner_ref"] * 10_000, known=["learner_ref"], required=["learner_ref"])
+
+
+def test_a_row_of_thirty_thousand_names_is_no_header() -> None:
+    with pytest.raises(CsvProblem, match="copy the list alone"):
+        check_header(["a"] * 30_000, known=["learner_ref"], required=["learner_ref"])
+    assert check_header(["learner_ref", *[""] * 16_000], known=["learner_ref"], required=["learner_ref"])
