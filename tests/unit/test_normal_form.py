@@ -35,3 +35,8 @@ def test_names_of_a_hundred_thousand_marks_are_compared(marks: str) -> None:
     name = "Zoë" + marks * 100_000
     assert folded(name) == folded(name.upper())
     assert fold(name) == fold("Zoe" + marks * MARKS_MAX)
+
+
+def test_no_mark_is_among_the_letters_that_are_passed_over() -> None:
+    for sign in map(chr, range(0x300)):
+        assert not unicodedata.combining(unicodedata.normalize("NFKD", sign)[0])

@@ -18,6 +18,7 @@ from proto.problem import MalformedProblem, Problem, UnavailableProblem
 from proto.tables.changes_csv import ChangeRow, NumberedChange
 from proto.tables.records import FileRecord
 from services.edge import Log
+from services.edge.body import Turns
 from services.edge.log import fault_values
 from services.issuer_gateway.batches.batch_changes import ChangeMany
 from services.issuer_gateway.batches.batch_dry_run import DryRun
@@ -290,9 +291,8 @@ class _Work:
         """Return a result for each record of the part, by line."""
         fingerprints = self._prepared.fingerprints
         repeated = await self._repeated(fingerprints)
-        for line, problem in self._prepared.refused.items():
-            if line not in repeated:
-                self._refuse(line, problem)
+        refused = self._prepared.refused
+        await self._refuse({line: problem for line, problem in refused.items() if line not in repeated})
         if self._batch.kind == "awards":
             await self._issue({line: item for line, item in self._prepared.items.items() if line not in repeated})
         else:
@@ -305,20 +305,24 @@ class _Work:
     async def _repeated(self, fingerprints: Mapping[int, bytes]) -> set[int]:
         """Refuse rows that say what stood in the file before, and return their lines."""
         seen = await batch_fingerprints.repeated(self._connection, self._batch.batch_id, list(fingerprints.values()))
-        found = set()
+        found: dict[int, Problem] = {}
         for line, fingerprint in sorted(fingerprints.items()):
             first = seen.setdefault(fingerprint, line)
             if first != line:
-                self._refuse(line, row_repeated(first))
-                found.add(line)
-        self._by.rows.give_up(self._prepared.items[line] for line in found & self._prepared.items.keys())
-        return found
+                found[line] = row_repeated(first)
+        await self._refuse(found)
+        self._by.rows.give_up(self._prepared.items[line] for line in found.keys() & self._prepared.items.keys())
+        return set(found)
 
-    def _refuse(self, line: int, problem: Problem) -> None:
-        name = f"{self._batch.batch_id}\n{line}"
-        document = document_of(problem, self._contents[line], is_csv=self._batch.media_type == "csv")
-        sealed = self._by.keystore.seal(_ENCODE(document), "problem", name)
-        self._results[line] = batches.RowResult(line=line, sealed_problem=sealed)
+    async def _refuse(self, problems: Mapping[int, Problem]) -> None:
+        """Keep why rows are refused; others have their turn in between, as a row may have ten thousand cells."""
+        turns, is_csv = Turns(), self._batch.media_type == "csv"
+        for line, problem in problems.items():
+            content = self._contents[line]
+            document = document_of(problem, content, is_csv=is_csv)
+            sealed = self._by.keystore.seal(_ENCODE(document), "problem", f"{self._batch.batch_id}\n{line}")
+            self._results[line] = batches.RowResult(line=line, sealed_problem=sealed)
+            await turns.worked(len(content))
 
     async def _issue(self, items: Mapping[int, PreparedAward]) -> None:
         refused: dict[int, Problem] = {}
@@ -341,8 +345,7 @@ class _Work:
         self._by.rows.give_up(self._prepared.items[line] for line in refused)
         for line, credential_id in found_before(refused).items():
             self._results[line] = batches.RowResult(line=line, credential_id=credential_id, is_repeated=True)
-        for line, problem in refused.items():
-            self._refuse(line, problem)
+        await self._refuse(refused)
         for line in items.keys() - self._results.keys():
             self._results[line] = batches.RowResult(line=line, credential_id=items[line].credential_id)
 
@@ -355,8 +358,7 @@ class _Work:
         )
         with lending():
             made, refused = await acts.make(changes, is_dry_run=self._batch.is_dry_run)
-        for line, problem in refused.items():
-            self._refuse(line, problem)
+        await self._refuse(refused)
         for line, changed in made.items():
             self._results[line] = (
                 batches.RowResult(line=line, is_checked=True)

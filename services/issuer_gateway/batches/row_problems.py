@@ -20,6 +20,10 @@ _PLACEHOLDER = "…"
 _SHORTEST = 3
 """A cell of fewer characters is masked only where it is quoted: otherwise it is most often a part of our own words."""
 _QUOTED = re.compile(r"""'([^']+)'|"([^"]+)"|`([^`]+)`""")
+_OUR_MEMBERS = ("type", "title", "status", "code")
+_BETWEEN = "\u241f"
+"""Between the cells of a row: it stands in none of our words, and is written as it is where it is quoted."""
+_QUOTE, _ESCAPED_QUOTE = "'", "\\'"
 _CREDITS = re.compile(r"^\d{1,4}(\.\d{1,2})?$", re.ASCII)
 _POINTER = re.compile(r"^(/[a-z0-9_]*)*$", re.ASCII)
 _MEMBER_NAME = re.compile(r"^[a-z][a-zA-Z0-9_]{0,40}$", re.ASCII)
@@ -56,12 +60,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def without_cells(document: dict[str, Any], cells: Iterable[str]) -> dict[str, Any]:
     """Return a problem document in which what stood in the row's cells is masked; days in no calendar are nobody's."""
-    shown = {cell.strip() for cell in cells}
-    wanted = sorted((cell for cell in shown if cell and not is_no_day(cell)), key=len, reverse=True)
-    fixed: dict[str, Any] = {name: document[name] for name in ("type", "title", "status", "code") if name in document}
-    if _POINTER.match(document.get("pointer") or ""):
-        fixed["pointer"] = document.get("pointer")
-    return {name: fixed[name] if name in fixed else _masked(value, wanted) for name, value in document.items()}
+    return _RowMask(cells, document).document(document)
 
 
 def notes_without_cells(notes: Iterable[str], cells: Iterable[str]) -> tuple[str, ...]:
@@ -74,23 +73,54 @@ def document_of(problem: Problem, content: bytes, *, is_csv: bool) -> dict[str, 
     return without_cells(problem.document(), cells_of(content, is_csv=is_csv))
 
 
-def _masked(value: Any, cells: list[str]) -> Any:
-    if isinstance(value, str):
-        return _masked_text(value, cells)
-    if isinstance(value, dict):
-        return without_cells(value, cells)
-    if isinstance(value, list | tuple):
-        return [_masked(item, cells) for item in value]
-    return value
+class _RowMask:
+    """Masks in texts what a row holds; a row may have ten thousand cells, of which its problem quotes a few."""
 
+    def __init__(self, cells: Iterable[str], document: dict[str, Any]) -> None:
+        self._cells = sorted({cell.strip() for cell in cells} - {""}, key=len, reverse=True)
+        self._joined = _BETWEEN.join(self._cells)
+        escaped = repr(self._joined)
+        self._escaped = f"{escaped}{_BETWEEN}{escaped.replace(_ESCAPED_QUOTE, _QUOTE)}"
+        said = "\n".join(_all_texts(document))
+        self._named = [cell for cell in self._cells if len(cell) >= _SHORTEST and cell in said]
 
-def _masked_text(text: str, cells: list[str]) -> str:
-    def unquoted(match: re.Match[str]) -> str:
+    def document(self, document: dict[str, Any]) -> dict[str, Any]:
+        fixed: dict[str, Any] = {name: document[name] for name in _OUR_MEMBERS if name in document}
+        if _POINTER.match(document.get("pointer") or ""):
+            fixed["pointer"] = document.get("pointer")
+        return {name: fixed[name] if name in fixed else self._masked(value) for name, value in document.items()}
+
+    def _masked(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._masked_text(value)
+        if isinstance(value, dict):
+            return self.document(value)
+        if isinstance(value, list | tuple):
+            return [self._masked(item) for item in value]
+        return value
+
+    def _masked_text(self, text: str) -> str:
+        text = _QUOTED.sub(self._unquoted, text)
+        for cell in self._named:
+            if cell in text and not _CREDITS.match(cell) and not is_no_day(cell):
+                text = re.sub(rf"(?<!\w){re.escape(cell)}(?!\w)", _PLACEHOLDER, text)
+        return text
+
+    def _unquoted(self, match: re.Match[str]) -> str:
         inner = next(filter(None, match.groups()))
-        return _PLACEHOLDER if any(inner in cell or inner in repr(cell) for cell in cells) else match[0]
+        if inner in self._joined:
+            is_of_row = any(inner in cell and not is_no_day(cell) for cell in self._cells)
+        else:
+            is_of_row = inner in self._escaped
+        return _PLACEHOLDER if is_of_row else match[0]
 
-    text = _QUOTED.sub(unquoted, text)
-    for cell in cells:
-        if len(cell) >= _SHORTEST and cell in text and not _CREDITS.match(cell):
-            text = re.sub(rf"(?<!\w){re.escape(cell)}(?!\w)", _PLACEHOLDER, text)
-    return text
+
+def _all_texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for member in value.values():
+            yield from _all_texts(member)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _all_texts(item)

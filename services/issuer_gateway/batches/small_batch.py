@@ -4,9 +4,11 @@ The results of a chunk of rows are committed with the events and documents that 
 unknown or finished; whoever sends the batch again under its key does only what is not finished.
 """
 
+import asyncio
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import tzinfo
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,6 +17,7 @@ from proto.ids import ApiKeyId, BatchId, CredentialId, EventId
 from proto.problem import MalformedProblem, NotFoundProblem, Problem
 from proto.tables.reading import READ_AS_USUAL, Reading
 from proto.wire.batches import BatchAnswer, BatchRow
+from services.edge.body import LOOP_BYTES_MAX, Turns
 from services.issuer_gateway.batches.lists_in_hand import ListsInHand
 from services.issuer_gateway.batches.row_order import shuffled
 from services.issuer_gateway.batches.row_problems import document_of, notes_without_cells, texts_of
@@ -96,10 +99,11 @@ class CheckList:
         taken = decided.taken.items()
         notes = {name: notes_without_cells(item.sealed.notes, texts_of(item.award)) for name, item in taken}
         known = found_before(refused)
+        documents = await documents_of(rows, refused)
         results = [
             BatchRow(line=row.line, state="already-awarded", credential_id=known[row.line])
             if row.line in known
-            else BatchRow(line=row.line, state="refused", problem=problem_of(row, refused[row.line]))
+            else BatchRow(line=row.line, state="refused", problem=documents[row.line])
             if row.line in refused
             else BatchRow(line=row.line, state="checked", notes=notes[items[row.line].credential_id])
             for row in rows
@@ -216,7 +220,7 @@ class IssueList:
                     line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id
                 }
             known = found_before(refused)
-            documents = {row.line: problem_of(row, refused[row.line]) for row in todo if row.line in refused}
+            documents = await documents_of(todo, refused)
             kept = {line: document for line, document in documents.items() if not may_pass(refused[line])}
             results = self._results(batch_id, items, {**refused, **known}, kept)
             results += [
@@ -273,9 +277,18 @@ def found_before(refused: dict[int, Problem]) -> dict[int, CredentialId]:
     return known
 
 
-def problem_of(row: ReadRow, problem: Problem) -> dict[str, Any]:
-    """Return why a row was refused, as it is answered and kept: it quotes nothing of the row."""
-    return document_of(problem, row.record, is_csv=row.is_csv)
+async def documents_of(rows: Iterable[ReadRow], refused: Mapping[int, Problem]) -> dict[int, dict[str, Any]]:
+    """Return by line why rows were refused, as it is answered and kept: it quotes nothing of the row.
+
+    Others have their turn in between: a row may have ten thousand cells, or be a whole body.
+    """
+    turns, found = Turns(), {}
+    for row in rows:
+        if row.line in refused:
+            make = partial(document_of, refused[row.line], row.record, is_csv=row.is_csv)
+            found[row.line] = make() if len(row.record) <= LOOP_BYTES_MAX else await asyncio.to_thread(make)
+            await turns.worked(len(row.record))
+    return found
 
 
 def accepted_row(
