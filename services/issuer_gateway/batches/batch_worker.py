@@ -310,8 +310,8 @@ class _Work:
             first = seen.setdefault(fingerprint, line)
             if first != line:
                 found[line] = row_repeated(first)
-        await self._refuse(found)
         self._by.rows.give_up(self._prepared.items[line] for line in found.keys() & self._prepared.items.keys())
+        await self._refuse(found)
         return set(found)
 
     async def _refuse(self, problems: Mapping[int, Problem]) -> None:
