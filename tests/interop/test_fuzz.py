@@ -26,6 +26,12 @@ JUDGES = Path(__file__).parent / "judges"
 FUZZER = Path(os.environ.get("CREDENTIFY_INTEROP_PYTHON", JUDGES / ".venv" / "bin" / "python")).parent / "st"
 SECONDS = int(os.environ.get("CREDENTIFY_FUZZ_SECONDS", "0"))
 FAST_SECONDS = 25
+"""For an institution's key, with which almost all may be called: its 147 operations have more cases than time."""
+EXAMPLES = 12
+"""For each operation of a verifier or the operator, besides all cases that their descriptions lead to."""
+LEDGER_EXAMPLES = 60
+"""It has fourteen operations, and answers fast."""
+HUNG_SECONDS = 120
 OWN_KEYS = "^/v1/keys/"
 """Who calls these would take away the key that everything else is called with."""
 
@@ -46,12 +52,14 @@ async def gateway(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[
         yield running
 
 
-async def fuzz(url: str, token: str, *arguments: str, folder: Path) -> None:
-    """Let the fuzzer call what runs at `url`; fails with its report where it finds anything."""
+async def fuzz(url: str, token: str, *arguments: str, folder: Path, seconds: int = 0, examples: int = EXAMPLES) -> None:
+    """Let the fuzzer call what runs at `url`, for `seconds` or with so many examples; fails with what it found."""
+    until = SECONDS or seconds
+    bound = ("--max-time", str(until)) if until else ("--max-examples", str(examples))
     process = await asyncio.create_subprocess_exec(
         *(str(FUZZER), "--config-file", str(JUDGES / "schemathesis.toml"), "run", f"{url}/openapi.json"),
         *("--checks", "all", "--continue-on-failure", "--header", f"Authorization: Bearer {token}"),
-        *("--seed", str(secrets.randbelow(2**32) if SECONDS else 1), "--max-time", str(SECONDS or FAST_SECONDS)),
+        *("--seed", str(secrets.randbelow(2**32) if SECONDS else 1), "--request-timeout", str(HUNG_SECONDS), *bound),
         *arguments,
         env=os.environ | {"SCHEMATHESIS_HOOKS": "fuzz_checks", "PYTHONPATH": str(JUDGES), "COLUMNS": "200"},
         cwd=folder,
@@ -68,7 +76,9 @@ async def test_an_institution_s_key_finds_nothing(gateway: RunningGateway, tmp_p
     uri = (await office.describe()).achievement.uri
     for number in range(3):
         await office.issue(uri, f"learner-{number}")
-    await fuzz(gateway.url, office.created.api_key, "--exclude-path-regex", OWN_KEYS, folder=tmp_path)
+    await fuzz(
+        gateway.url, office.created.api_key, "--exclude-path-regex", OWN_KEYS, folder=tmp_path, seconds=FAST_SECONDS
+    )
 
 
 async def test_the_operator_s_token_finds_nothing(gateway: RunningGateway, tmp_path: Path) -> None:
@@ -96,4 +106,8 @@ async def test_strangers_find_nothing_on_a_ledger(make_database: MakeDatabase, t
     _need_fuzzer()
     async with running_ledger(make_database, tmp_path / "ledger") as ledger:
         # Who asks for the next checkpoint waits for it, longer than the fuzzer does.
-        await fuzz(ledger.url, "nobody", "--exclude-path-regex", "^/v1/checkpoint/after/", folder=tmp_path)
+        await fuzz(
+            *(ledger.url, "nobody", "--exclude-path-regex", "^/v1/checkpoint/after/"),
+            folder=tmp_path,
+            examples=LEDGER_EXAMPLES,
+        )
