@@ -49,8 +49,8 @@ lint: $(VENV)/dev.stamp ## the gate: format, lint, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-fuzz: $(VENV)/dev.stamp ## alter real inputs of every decoder of strangers' bytes for FUZZ_SECONDS=60, another beginning each time
-	@CREDENTIFY_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) $(BIN)/python -m pytest tests/fuzz $(ARGS)
+fuzz: $(VENV)/dev.stamp ## alter real inputs of every decoder of strangers' bytes for FUZZ_SECONDS=60 on JOBS=2 cores, another beginning each time
+	@CREDENTIFY_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) $(BIN)/python -m pytest tests/fuzz -n $(JOBS) $(ARGS)
 
 interop: $(VENV)/dev.stamp interop-judges ## have third-party libraries from npm and PyPI judge what we issue
 	@exec $(BIN)/python -m pytest tests/interop $(ARGS)
