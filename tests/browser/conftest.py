@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.end_to_end.conftest import POLL_S, Up
 from tests.support.run_folders import make_run_folder
@@ -35,6 +35,13 @@ def chromium() -> str:
     if program is None:
         pytest.skip("no Chromium on this machine: install the package chromium to run the browser tests")
     return program
+
+
+def context_of(browser: Browser, **options: Any) -> BrowserContext:
+    """Return a context of a browser that waits as long for a page, a file or an element as a busy machine may take."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(HUNG_MS)
+    return context
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +71,7 @@ def running() -> Iterator[Up]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page of a telephone's width, without scripts."""
-    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
-    context.set_default_timeout(HUNG_MS)
+    context = context_of(browser, java_script_enabled=False, viewport={"width": 390, "height": 844})
     opened = context.new_page()
     yield opened
     context.close()

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from proto.documents.baked_picture import credential_in
 from services.command.home import Addresses
 from tests.browser import keyboard
-from tests.browser.conftest import offer_programme, send, wait_until_followed
+from tests.browser.conftest import context_of, offer_programme, send, wait_until_followed
 from tests.browser.looks import Lens, Look
 from tests.end_to_end.conftest import ROOT, Up
 
@@ -94,8 +94,12 @@ def holder(running: Up) -> Holder:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(
-        java_script_enabled=False, viewport={"width": 390, "height": 844}, locale="en-GB", accept_downloads=True
+    context = context_of(
+        browser,
+        java_script_enabled=False,
+        viewport={"width": 390, "height": 844},
+        locale="en-GB",
+        accept_downloads=True,
     )
     opened = context.new_page()
     yield opened
@@ -134,7 +138,7 @@ def looks(browser: Browser, holder: Holder) -> Iterator[Mapping[str, Look]]:
         pytest.skip("axe-core is not installed: `make interop-judges` installs it")
     shutil.rmtree(PICTURES, ignore_errors=True)
     PICTURES.mkdir(parents=True)
-    context = browser.new_context(locale="en-GB")
+    context = context_of(browser, locale="en-GB")
     lens = Lens(context.new_page(), AXE.read_text(encoding="utf-8"), PICTURES)
     yield {name: lens.look(name.replace(" ", "-"), opened) for name, opened in _scenes(holder).items()}
     context.close()
@@ -234,7 +238,7 @@ def test_the_profile_link_names_the_public_record_and_no_secret(page: Page, hold
 
 @pytest.fixture(scope="module")
 def keyed(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB", accept_downloads=True)
+    context = context_of(browser, viewport={"width": 1280, "height": 800}, locale="en-GB", accept_downloads=True)
     yield context.new_page()
     context.close()
 

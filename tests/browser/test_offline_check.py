@@ -16,7 +16,7 @@ from proto.bundles.bundle import encode_bundle
 from services.verifier.languages import LANGUAGES
 from services.verifier.pages.offline import OfflinePage
 from services.verifier.pages.said import PageLanguage
-from tests.browser.conftest import OPTIONS, chromium
+from tests.browser.conftest import OPTIONS, chromium, context_of
 from tests.end_to_end.conftest import ROOT, Up
 from tests.integration.test_verifier_pdf import pdf
 from tests.support.bundles import bundle_of, cosigned, issue_document, witness_policy_text
@@ -92,7 +92,7 @@ class Opened:
 
 @pytest.fixture(params=["from a disk", "from the site", "by the library"])
 def opened(browser: Browser, given: Given, request: pytest.FixtureRequest) -> Iterator[Opened]:
-    context = browser.new_context(viewport=PHONE, locale="en-GB", offline=request.param == "from a disk")
+    context = context_of(browser, viewport=PHONE, locale="en-GB", offline=request.param == "from a disk")
     page = context.new_page()
     if request.param == "by the library":
         page.add_init_script(WITHOUT_ED25519)
@@ -216,7 +216,7 @@ def test_the_code_on_a_paper_is_scanned_and_the_rest_asked_for(browser: Browser,
     camera = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
     options = [*OPTIONS, *camera, f"--use-file-for-fake-video-capture={film}"]
     with browser.browser_type.launch(executable_path=chromium(), args=options) as started:
-        page = started.new_page()
+        page = context_of(started).new_page()
         page.goto(given.saved.as_uri())
         page.locator("#scan").click()
         expect(page.locator("#result .word")).to_contain_text("Its bundle is missing")
@@ -251,7 +251,7 @@ def test_axe_holds_nothing_against_any_of_its_states(opened: Opened, given: Give
 
 
 def test_without_javascript_the_page_says_where_to_check_instead(browser: Browser, given: Given) -> None:
-    context = browser.new_context(java_script_enabled=False)
+    context = context_of(browser, java_script_enabled=False)
     page = context.new_page()
     page.goto(given.saved.as_uri())
     expect(page.locator("noscript a")).to_be_visible()

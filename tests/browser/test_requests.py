@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from proto.documents.open_badge_names import IRIS
 from services.command.home import Addresses
-from tests.browser.conftest import send
+from tests.browser.conftest import context_of, send
 from tests.end_to_end.conftest import Up
 
 ACHIEVEMENT = {
@@ -110,7 +110,7 @@ def test_a_link_gives_its_credential_once(page: Page, waterland: Waterland) -> N
     expect(page.locator(".verdict .word")).to_have_text("It is yours")
     browser = page.context.browser
     assert browser is not None
-    somebody_else = browser.new_page()
+    somebody_else = context_of(browser).new_page()
     somebody_else.goto(link)
     expect(somebody_else.locator(".verdict .word")).to_have_text("Used already")
-    somebody_else.close()
+    somebody_else.context.close()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests.browser.conftest import context_of
 from tests.browser.looks import Lens, Look
 from tests.browser.scenes import Scenes, every_scene
 from tests.end_to_end.conftest import ROOT, Up
@@ -43,7 +44,7 @@ def looks(browser: Browser, scenes: Scenes, pytestconfig: pytest.Config) -> Iter
     if pictures is not None:
         shutil.rmtree(pictures, ignore_errors=True)
         pictures.mkdir()
-    context = browser.new_context(locale="en-GB")
+    context = context_of(browser, locale="en-GB")
     lens = Lens(context.new_page(), AXE.read_text(encoding="utf-8"), pictures)
     yield {name: lens.look(name, opened) for name, opened in scenes.states.items()}
     context.close()
