@@ -14,7 +14,7 @@ from proto.moment import Moment
 from proto.wire.gateway import CredentialAnswer
 from services.crypto.data_integrity import Suite, create_proof
 from tests.support.foreign_documents import elm, nameless_badge
-from tests.support.gateways import Answered, Office, RunningGateway, achievement
+from tests.support.gateways import NO_WAIT, Answered, Office, RunningGateway, achievement
 
 LIST_URL = "https://badges.example/status/1"
 KEY = SecretKey.generate()
@@ -181,7 +181,7 @@ async def test_a_document_of_a_log_that_was_not_followed_lately_waits(gateway: R
     _, document = await _own(gateway, office)
     await gateway.stop()
     await gateway.ledger.stop()
-    gateway.config = msgspec.structs.replace(gateway.config, stale_seconds_max=0.1, sequencing_wait_ms=200)
+    gateway.config = msgspec.structs.replace(gateway.config, stale_seconds_max=0.1, **NO_WAIT)
     await gateway.start()
     office = Office(gateway, office.created)
     unknown = await _sent(office, document)

@@ -179,6 +179,20 @@ async def test_a_ledger_that_is_down_makes_a_request_wait_in_the_outbox(
     assert again.as_(CredentialAnswer).issue.index == published.issue.index
 
 
+@pytest.mark.parametrize("gateway_settings", [{"sequencing_wait_ms": 0}])
+async def test_what_is_accepted_before_the_log_has_it_is_on_the_log_where_its_location_says(
+    gateway: RunningGateway,
+) -> None:
+    office = await gateway.institution("waterland")
+    uri = (await office.describe()).achievement.uri
+    issued = await office.client.post("/v1/credentials", office.award(uri))
+    assert (issued.status, issued.body["issue"]["state"] in {"sequenced", "published"}) == (201, True)
+    path = f"/v1/credentials/{issued.body['credential_id']}"
+    revoked = await office.client.post(f"{path}/revoke", {"reason": "error"})
+    assert (revoked.status, revoked.body["state"] in {"sequenced", "published"}) == (201, True)
+    assert (await office.event_published(revoked.body["event_id"])).credential_id == issued.body["credential_id"]
+
+
 async def test_what_the_rules_refuse_is_refused_at_once_and_not_stored(gateway: RunningGateway) -> None:
     office = await gateway.institution("waterland")
     described = await office.describe("too-large", ects_hundredths=90_000)

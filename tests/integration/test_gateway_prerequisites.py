@@ -7,7 +7,7 @@ import msgspec
 
 from proto.wire.gateway import CredentialAnswer
 from proto.wire.requests import ClaimMade, RequestMade
-from tests.support.gateways import Answered, Office, RunningGateway
+from tests.support.gateways import NO_WAIT, Answered, Office, RunningGateway
 
 
 async def _office(gateway: RunningGateway, **required: Any) -> tuple[Office, str, str]:
@@ -174,7 +174,7 @@ async def test_what_cannot_be_checked_is_refused(gateway: RunningGateway) -> Non
     await office.issue(basics, "s-1")
     await gateway.stop()
     await gateway.ledger.stop()
-    gateway.config = msgspec.structs.replace(gateway.config, stale_seconds_max=0.1, sequencing_wait_ms=200)
+    gateway.config = msgspec.structs.replace(gateway.config, stale_seconds_max=0.1, **NO_WAIT)
     await gateway.start()
     office = Office(gateway, office.created)
     unknown = await _try(office, advanced)
