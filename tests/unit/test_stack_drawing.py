@@ -1,15 +1,24 @@
 """A stack as a tree and a bar: where what is drawn, and that nothing is drawn as holding which does not."""
 
-from proto.ids import CredentialId, Did
+import pytest
+
+from proto.ids import CredentialId, Did, Origin, TreeSize
 from proto.moment import Moment
-from proto.wire.verifier import ShownState, StackNode
+from proto.wire.verifier import AsOf, IssuerFacts, Question, ShownState, StackNode
+from services.verifier.languages import LANGUAGES
+from services.verifier.pages import PageLanguage, Pages, Shown
 from services.verifier.pages.stack_drawing import (
     BOX_HEIGHT,
     LEAVES_DRAWN_MAX,
+    PARTS_LISTED_MAX,
     bar_of,
+    count_of,
+    fallen_in,
     name_of_achievement,
     tree_of,
 )
+from services.verifier.pages.words import RECORD_HEADING
+from services.verifier.verdict.findings import Judgement
 
 
 def node(ects: int, remaining: int, state: ShownState = "active", parts: tuple[StackNode, ...] = ()) -> StackNode:
@@ -69,6 +78,42 @@ def test_the_bar_has_all_credits_and_shows_what_fell_away_of_each_part() -> None
 def test_what_is_too_wide_to_be_seen_is_not_drawn() -> None:
     assert tree_of(node(0, 0, parts=tuple(node(1, 1) for _ in range(LEAVES_DRAWN_MAX)))) is not None
     assert tree_of(node(0, 0, parts=tuple(node(1, 1) for _ in range(LEAVES_DRAWN_MAX + 1)))) is None
+
+
+def test_what_fell_away_is_found_by_the_number_that_it_has_in_the_list_and_all_parts_are_counted() -> None:
+    assert [(number, part.state) for number, part in fallen_in(WHOLE)] == [("2.2", "revoked")]
+    gone = node(400, 0, "suspended", (node(400, 0, "revoked"),))
+    assert [number for number, _ in fallen_in(node(800, 400, "impaired", (node(400, 400), gone)))] == ["2"]
+    assert list(fallen_in(node(400, 400, "unknown", (node(400, 400, "unknown"),)))) == []
+    assert count_of(WHOLE) == 4
+
+
+def test_a_narrow_stretch_of_the_bar_has_no_number_that_would_stand_in_anothers() -> None:
+    labels = [item.label for item in bar_of(node(64, 64, parts=tuple(node(1, 1) for _ in range(64))))]
+    assert set(labels) == {""}
+
+
+@pytest.mark.parametrize(("count", "is_folded"), [(PARTS_LISTED_MAX, False), (PARTS_LISTED_MAX + 1, True)])
+def test_many_parts_are_folded_away_and_those_that_fell_stand_before_them(count: int, *, is_folded: bool) -> None:
+    now = Moment("2026-03-01T00:00:00.000Z")
+    parts = (*(node(100, 100) for _ in range(count - 1)), node(100, 0, "revoked"))
+    judged = Judgement(
+        verdict="invalid",
+        checks=(),
+        question=Question(at=now),
+        as_of=AsOf(
+            origin=Origin("log.example"), size=TreeSize(3), root_hash="", time=now, time_source="log", age_seconds=1.0
+        ),
+        issuer=IssuerFacts(did=Did("did:web:school.example"), state="active"),
+        stack=node(100 * count, 100 * (count - 1), "impaired", parts),
+    )
+    shown = Shown(heading=RECORD_HEADING, address="https://verifier.example")
+    html = Pages().answer(judged, PageLanguage(language=LANGUAGES["en"]), shown).text or ""
+    made_of = html.partition('id="parts"')[2].partition("</section>")[0]
+    before, folded, within = made_of.partition("<details>")
+    assert (bool(folded), f"All parts: {count}" in made_of, "What of it fell away" in before) == (is_folded,) * 3
+    assert before.count("s-revoked") == 1
+    assert within.count("s-revoked") == int(is_folded)
 
 
 def test_an_achievement_is_called_by_the_end_of_its_address() -> None:

@@ -20,7 +20,15 @@ from services.edge.qr_code import qr_svg
 from services.verifier.languages.english import REASONS, STATES, when
 from services.verifier.pages.days import Days
 from services.verifier.pages.said import PageLanguage, Picked, called, called_part, has_titles, pick
-from services.verifier.pages.stack_drawing import BOX_HEIGHT, BOX_WIDTH, bar_of, tree_of
+from services.verifier.pages.stack_drawing import (
+    BOX_HEIGHT,
+    BOX_WIDTH,
+    PARTS_LISTED_MAX,
+    bar_of,
+    count_of,
+    fallen_in,
+    tree_of,
+)
 from services.verifier.pages.statistics import bars, cells_of, label_of
 from services.verifier.pages.verdict import is_fresh, lead, next_step, result_words
 from services.verifier.pages.words import (
@@ -92,6 +100,7 @@ class Pages:
             box_width=BOX_WIDTH,
             box_height=BOX_HEIGHT,
             titles_of_parts=TITLES_OF_PARTS,
+            parts_listed_max=PARTS_LISTED_MAX,
         )
         self._home = environment.get_template("home.html.jinja")
         self._answer = environment.get_template("answer.html.jinja")
@@ -172,6 +181,8 @@ class Pages:
             is_old=not is_fresh(answer),
             tree=tree_of(answer.stack) if answer.stack else None,
             bar=bar_of(answer.stack) if answer.stack else (),
+            part_count=count_of(answer.stack) if answer.stack else 0,
+            fallen=list(fallen_in(answer.stack)) if answer.stack else (),
             address=address,
             qr=qr_svg(address) if credential and shown.address else "",
             **said.globals(),

@@ -10,9 +10,14 @@ from proto.wire.verifier import Result, ShownState, StackNode
 
 LEAVES_DRAWN_MAX = 40
 """A wider tree is a list only."""
+PARTS_LISTED_MAX = 12
+"""More are folded away: those that fell away stand before them."""
+_LABELLED_MIN = 4.0
+"""A narrower stretch of the bar, in per cent, has no room for its number."""
 BOX_WIDTH, BOX_HEIGHT = 76, 34
 _COLUMN, _ROW = 104, 44
 Share = Literal["holds", "fallen", "unsure"]
+_FALLEN: frozenset[ShownState] = frozenset({"revoked", "void", "suspended", "expired", "not_yet_valid"})
 _SIGNS: dict[ShownState, Result] = {"active": "valid", "unknown": "unknown"}
 
 
@@ -49,6 +54,21 @@ def name_of_achievement(uri: str) -> str:
     return unquote(urlsplit(uri).path.rstrip("/").rpartition("/")[2]) or uri
 
 
+def count_of(stack: StackNode) -> int:
+    """Return how many parts a stack has in all, those of its parts among them."""
+    return sum(1 + count_of(part) for part in stack.parts)
+
+
+def fallen_in(stack: StackNode, number: str = "") -> Iterator[tuple[str, StackNode]]:
+    """Yield each part that does not hold by itself, with the number that it has in the list; nothing below it."""
+    for place, part in enumerate(stack.parts, 1):
+        below = f"{number}.{place}" if number else str(place)
+        if part.state in _FALLEN:
+            yield below, part
+        else:
+            yield from fallen_in(part, below)
+
+
 def tree_of(stack: StackNode) -> DrawnTree | None:
     """Return where to draw what; None where there are too many parts to be seen."""
     rows = _leaves(stack)
@@ -75,7 +95,8 @@ def _shares(parts: Sequence[StackNode], whole: int) -> Iterator[BarShare]:
         for credits_, share in ((remaining, open_), (part.ects_hundredths - remaining, "fallen")):
             if credits_:
                 width = round(credits_ / whole * 100, 2)
-                yield BarShare(start=round(start, 2), width=width, share=share, label=label)
+                shown = label if width >= _LABELLED_MIN else ""
+                yield BarShare(start=round(start, 2), width=width, share=share, label=shown)
                 start, label = start + width, ""
 
 
