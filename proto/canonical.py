@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -47,9 +47,42 @@ def canonical_json(value: Any) -> bytes:
         raise MalformedProblem(f"This JSON has no canonical form (RFC 8785): {error}") from error
 
 
-def canonical_object(members: Mapping[str, bytes]) -> bytes:
-    """Return the RFC 8785 bytes of an object from those of its members; their names are ASCII."""
-    return _ENCODER.encode({name: msgspec.Raw(value) for name, value in members.items()})
+def canonical_texts(value: Any) -> bytes:
+    """Return the RFC 8785 bytes of texts and truth values, alone or in lists and objects with ASCII names.
+
+    That there are no numbers in it, the caller knows. Raises `MalformedProblem` for lone surrogates.
+    """
+    try:
+        return _ENCODER.encode(value)
+    except UnicodeEncodeError as error:
+        raise MalformedProblem(f"This JSON has no canonical form (RFC 8785): {error}") from error
+
+
+class CanonicalForm:
+    """The RFC 8785 bytes of objects that differ in some members alone: what they share is written once.
+
+    `fixed` are its members' bytes by their names, `open_names` the names of the others; all are ASCII and distinct.
+    """
+
+    __slots__ = ("_open", "_pieces")
+
+    def __init__(self, fixed: Mapping[str, bytes], open_names: Iterable[str]) -> None:
+        names = [*fixed, *open_names]
+        self._pieces = [b"{"]
+        self._open: list[tuple[int, str]] = []
+        for place, name in enumerate(sorted(names)):
+            self._pieces[-1] += (b"," if place else b"") + _ENCODER.encode(name) + b":" + fixed.get(name, b"")
+            if name not in fixed:
+                self._open.append((len(self._pieces), name))
+                self._pieces += [b"", b""]
+        self._pieces[-1] += b"}"
+
+    def filled(self, values: Mapping[str, bytes]) -> bytes:
+        """Return the bytes of the object with these values of its open members, in canonical JSON."""
+        pieces = self._pieces.copy()
+        for place, name in self._open:
+            pieces[place] = values[name]
+        return b"".join(pieces)
 
 
 def _is_plain(value: Any) -> bool:

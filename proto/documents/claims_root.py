@@ -29,6 +29,14 @@ _SALT_HEAD = b"credentify/salt/v2\n"
 _ROOT_HEAD = b"credentify/claims-root/v2\n"
 _OF_THE_DOCUMENT = ("evidence", IRIS["otherIdentifier"])
 _HEX_256 = re.compile(HEX_256_PATTERN)
+_TO_THREES = b"\0\0"
+"""Behind a salt, so that base64 of several is that of each, one behind the other."""
+_SALT_LETTERS, _SALT_STEP = 22, 24
+"""Base64 of a salt, and of a salt with what is put behind it."""
+_HEAD_LETTERS = 32
+"""Base64 of `["` and a salt."""
+_DIGEST_LETTERS = 43
+"""Base64 of 32 bytes, without the sign that fills it up."""
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -86,6 +94,45 @@ def root_of(values: Mapping[str, bytes], seed: bytes) -> bytes:
     """Return the claims root that claims in canonical JSON, by their short names, make under a document's seed."""
     digests = sorted([_digest(disclosure(seed, name, value)) for name, value in values.items()])
     return hashlib.sha256(b"".join((_ROOT_HEAD, *(each + b"\n" for each in digests)))).digest()
+
+
+class ClaimsOfMany:
+    """Claims of which most are the same in many documents: what is said of those is encoded once.
+
+    A disclosure begins with 24 bytes, of which the salt is 22, so base64 of what follows depends on no seed.
+    """
+
+    __slots__ = ("_fixed", "_open", "_salt_texts")
+
+    def __init__(self, fixed: Mapping[str, bytes], open_names: Iterable[str]) -> None:
+        """`fixed` are values in canonical JSON by their short names; `open_names` those that each document has anew."""
+        names = [*fixed, *sorted(open_names)]
+        self._salt_texts = [_SALT_HEAD + name.encode() for name in names]
+        self._fixed = [_after_salt(name, value) for name, value in fixed.items()]
+        self._open = names[len(fixed) :]
+
+    def root(self, seed: bytes, values: Mapping[str, bytes]) -> bytes:
+        """Return `root_of` all claims under a document's seed; `values` are those of the open ones."""
+        after = [*self._fixed, *(_after_salt(name, values[name]) for name in self._open)]
+        salts = b"".join([hmac.digest(seed, text, "sha256")[:SALT_BYTES] + _TO_THREES for text in self._salt_texts])
+        salted = _base64url(salts)
+        heads = b"".join([b'["' + salted[place : place + _SALT_LETTERS] for place in range(0, len(salted), _SALT_STEP)])
+        begun = _base64url(heads)
+        hashed = b"".join(
+            [
+                hashlib.sha256(begun[place * _HEAD_LETTERS : (place + 1) * _HEAD_LETTERS] + rest).digest() + b"\0"
+                for place, rest in enumerate(after)
+            ]
+        )
+        written = _base64url(hashed)
+        digests = [written[place : place + _DIGEST_LETTERS] for place in range(0, len(written), _DIGEST_LETTERS + 1)]
+        digests.sort()
+        return hashlib.sha256(b"\n".join((_ROOT_HEAD[:-1], *digests, b""))).digest()
+
+
+def _after_salt(name: str, value: bytes) -> bytes:
+    """Return what follows the salt in the disclosure of a claim."""
+    return _base64url(b'",%s,%s]' % (_ENCODE(name), value))
 
 
 def achievement_claim(achievement: Mapping[str, Any]) -> bytes:

@@ -39,6 +39,8 @@ ESCO_TARGET_TYPE = "ext:ESCO"
 QUALITY_TARGET_TYPE = "ext:QualityAssurance"
 _DOCUMENT_ID = re.compile(r"^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
 _HUNDREDTHS = 100
+OF_THE_PERSON = ("identifier", IRIS["givenName"], IRIS["familyName"], IRIS["dateOfBirth"])
+"""The members of a document's subject that say who the learner is (`who`)."""
 _LANGUAGE_PARTS = re.compile(r"^([A-Za-z]{2,3})(?:-([A-Za-z]{4}))?(?:-([A-Za-z]{2}|[0-9]{3}))?")
 
 
@@ -189,12 +191,9 @@ def _subject(achievement: Achievement, award: Award, components: Sequence[Compon
 
 def who(learner: Learner) -> dict[str, Any]:
     """Return what the subject of a document says of its learner's person, None or empty for what is not known."""
-    return {
-        "identifier": _identities(name=learner.full_name, email=learner.email),
-        IRIS["givenName"]: learner.given_name,
-        IRIS["familyName"]: learner.family_name,
-        IRIS["dateOfBirth"]: learner.date_of_birth,
-    }
+    identities = _identities(name=learner.full_name, email=learner.email)
+    said = (identities, learner.given_name, learner.family_name, learner.date_of_birth)
+    return dict(zip(OF_THE_PERSON, said, strict=True))
 
 
 def _credits_earned(achievement: Achievement, award: Award) -> int | float | None:

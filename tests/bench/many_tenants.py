@@ -93,11 +93,11 @@ class ManyTenants:
 
     async def _learners(self, refs: list[str], of: InstitutionId) -> list[tuple[LearnerId, DataKey]]:
         ids = [LearnerId(str(uuid.uuid4())) for _ in refs]
-        sealed = {each: self._keystore.new_learner_key(each) for each in ids}
-        await self._vault.keep(sealed)
+        made = {each: self._keystore.new_learner_key(each) for each in ids}
+        await self._vault.keep({each: sealed for each, (_, sealed) in made.items()})
         rows = [(each, of, ref) for each, ref in zip(ids, refs, strict=True)]
         await self._copy("learner", ("learner_id", "institution_id", "ref"), rows)
-        return [(each, self._keystore.learner_key(sealed[each], each)) for each in ids]
+        return [(each, made[each][0]) for each in ids]
 
     async def _credentials(self, slug: str, like: OneCredential, numbers: range) -> None:
         first = numbers.start // PER_LEARNER

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proto import events
-from proto.canonical import INTEGER_MAX, canonical_json, canonical_struct, decode_json
+from proto.canonical import INTEGER_MAX, CanonicalForm, canonical_json, canonical_struct, canonical_texts, decode_json
 from proto.envelope import open_envelope
 from proto.ids import LeafIndex
 from proto.log.entry import encode as encode_entry
@@ -44,6 +44,34 @@ JSON = st.recursive(
 @example(value="\x00\x01\x08\t\n\x0b\x0c\r\x1f\x7f\x80\u2028\u2029\"\\/'")
 def test_canonical_json_equals_rfc8785(value: Any) -> None:
     assert canonical_json(value) == rfc8785.dumps(value)
+
+
+@settings(max_examples=200, deadline=None)
+@given(members=st.dictionaries(st.text(string.printable, max_size=5), JSON, max_size=6), lot=st.randoms())
+def test_an_object_of_which_some_members_are_put_in_anew_has_the_bytes_of_the_whole(
+    members: dict[str, Any], lot: Random
+) -> None:
+    open_names = [name for name in members if lot.random() < 0.5]
+    written = {name: canonical_json(value) for name, value in members.items()}
+    form = CanonicalForm({name: written[name] for name in members if name not in open_names}, open_names)
+    for _ in range(2):  # what was put in before is not in the next one
+        assert form.filled(dict.fromkeys(open_names, b"0")) == rfc8785.dumps(members | dict.fromkeys(open_names, 0))
+        assert form.filled({name: written[name] for name in open_names}) == rfc8785.dumps(members)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    value=st.recursive(
+        st.booleans() | TEXTS, lambda each: st.lists(each) | st.dictionaries(st.sampled_from("aB~"), each)
+    )
+)
+def test_texts_have_their_canonical_bytes(value: Any) -> None:
+    assert canonical_texts(value) == rfc8785.dumps(value)
+
+
+def test_half_a_character_has_no_canonical_bytes() -> None:
+    with pytest.raises(MalformedProblem, match="no canonical form"):
+        canonical_texts(["\ud800"])
 
 
 @settings(max_examples=300, deadline=None)  # a first call compiles

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proto.tables.cells import read_header
+from proto.tables.cells import read_header, read_row
 from proto.tables.dialect import CsvProblem
 from proto.tables.records import BlankLinesProblem, FileRecord, RecordCutter, RecordTooLongProblem
 
@@ -33,6 +33,21 @@ def test_any_pieces_give_the_rows_of_the_whole_file(rows: list[list[str]], size:
     ]
     assert read == [cells for cells in rows if "".join(cells).strip('" \t\r\n,')]
     assert [record.line for record in records] == sorted({record.line for record in records})
+
+
+_TEXT = st.text(st.sampled_from("aZ9é \u00a0\u3164\u0301\u200b\u2800\t\x07\x85\ud7a3\U0001f600"), max_size=4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_TEXT, min_size=2, max_size=2))
+def test_a_row_in_which_nothing_is_odd_says_what_each_of_its_cells_says_alone(cells: list[str]) -> None:
+    """An unnamed column behind the others, which is empty, has every cell looked at by itself."""
+    header, content = ("learner_ref", "family_name"), ",".join(cells).encode()
+    found = []
+    for columns, record in ((header, content), ((*header, ""), content + b",")):
+        row = read_row(columns, FileRecord(2, record), required=header)
+        found.append((row.cells, row.faults))
+    assert found[0] == found[1]
 
 
 def test_a_quote_inside_a_cell_opens_nothing() -> None:

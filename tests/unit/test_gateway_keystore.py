@@ -43,8 +43,8 @@ def test_no_altered_byte_opens() -> None:
 
 def test_a_learners_key_is_the_learners_only() -> None:
     keystore = Keystore(MASTER)
-    sealed = keystore.new_learner_key(LearnerId("learner"))
-    document = keystore.learner_key(sealed, LearnerId("learner")).seal(b"text", "document", "id")
+    key, sealed = keystore.new_learner_key(LearnerId("learner"))
+    document = key.seal(b"text", "document", "id")
     assert keystore.learner_key(sealed, LearnerId("learner")).open(document, "document", "id") == b"text"
     with pytest.raises(UnsealableProblem):
         keystore.learner_key(sealed, LearnerId("another"))

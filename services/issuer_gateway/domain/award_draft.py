@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from proto.canonical import canonical_json, canonical_object
-from proto.documents.claims_root import CLAIMS_ROOT_TERM, claim_values, root_of
+from proto.canonical import CanonicalForm, canonical_json, canonical_texts
+from proto.documents.claims_root import CLAIMS_ROOT_TERM, ClaimsOfMany, claim_values
 from proto.documents.credential import Award, Learner
-from proto.documents.open_badge import who
+from proto.documents.open_badge import OF_THE_PERSON, who
 from proto.documents.open_badge_names import NAMES
 from proto.ids import Did, commitment, committed_credential_id
 from services.issuer_gateway.domain.issuing import CommittedDocument, IssueStatement
@@ -30,17 +30,24 @@ class AwardDraft:
     `notes` are those for the institution that are not on the learner.
     """
 
-    __slots__ = ("_claims", "_document", "_members", "_of_subject", "notes", "statement")
+    __slots__ = ("_claims", "_document", "_form", "_has_status", "_person", "_subject_form", "notes", "statement")
 
     def __init__(
         self, document: Mapping[str, Any], statement: IssueStatement, *, notes: tuple[str, ...], achievement: bytes
     ) -> None:
+        subject = document["credentialSubject"]
         self.statement = statement
         self.notes = notes
         self._document = document
-        self._claims = claim_values(document, achievement=achievement)
-        self._members = {name: canonical_json(value) for name, value in document.items() if name not in _FRESH}
-        self._of_subject = {name: canonical_json(value) for name, value in document["credentialSubject"].items()}
+        self._has_status = "credentialStatus" in document
+        self._person = {name: NAMES.get(name, name) for name in subject if name in OF_THE_PERSON}
+        claims = claim_values(document, achievement=achievement)
+        of_all = {name: value for name, value in claims.items() if name not in self._person.values()}
+        self._claims = ClaimsOfMany(of_all, self._person.values())
+        shared = {name: canonical_json(value) for name, value in document.items() if name not in _FRESH}
+        self._form = CanonicalForm(shared, document.keys() - shared.keys())
+        said = {name: canonical_json(value) for name, value in subject.items() if name not in self._person}
+        self._subject_form = CanonicalForm(said, self._person)
 
     def filled(
         self,
@@ -51,19 +58,27 @@ class AwardDraft:
         document_id: str,
         credential_status: Mapping[str, Any] | None,
     ) -> CommittedDocument:
-        """Return the document of another learner, of whom the same is known, and what follows from it for `issuer`."""
-        person = {name: value for name, value in who(learner).items() if value}
-        known = {name: canonical_json(value) for name, value in person.items()}
-        root = root_of(self._claims | {NAMES.get(name, name): value for name, value in known.items()}, seed)
+        """Return the document of another learner, of whom the same is known, and what follows from it for `issuer`.
+
+        It has a status where the document has that was made first.
+        """
+        assert self._has_status == (credential_status is not None), "awards of one list are prepared alike"
+        person = who(learner)
+        stated = {name: person[name] for name in self._person}
+        known = {name: canonical_texts(value) for name, value in stated.items()}
+        root = self._claims.root(seed, {self._person[name]: value for name, value in known.items()})
         fresh: dict[str, Any] = {"id": document_id, CLAIMS_ROOT_TERM: root.hex()}
         if credential_status is not None:
-            fresh["credentialStatus"] = dict(credential_status)
-        members = self._members | {name: canonical_json(value) for name, value in fresh.items()}
-        members["credentialSubject"] = canonical_object(self._of_subject | known)
-        said = commitment(hashlib.sha256(canonical_object(members)).digest(), root)
-        subject = {**self._document["credentialSubject"], **person}
+            fresh["credentialStatus"] = credential_status
+        members = {name: canonical_texts(value) for name, value in fresh.items()}
+        members["credentialSubject"] = self._subject_form.filled(known)
+        said = commitment(hashlib.sha256(self._form.filled(members)).digest(), root)
         return CommittedDocument(
-            document={**self._document, **fresh, "credentialSubject": subject},
+            document={
+                **self._document,
+                **fresh,
+                "credentialSubject": {**self._document["credentialSubject"], **stated},
+            },
             commitment=said,
             credential_id=committed_credential_id(issuer, said),
         )

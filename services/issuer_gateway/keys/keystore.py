@@ -4,6 +4,7 @@ The only module that sees the master key. Knows no database: what is sealed is h
 names what it is for (associated data), so that one sealed value cannot be put in another's place.
 """
 
+import functools
 import hashlib
 import hmac
 import os
@@ -69,7 +70,10 @@ class DataKey:
     def __init__(self, key: bytes) -> None:
         assert len(key) == KEY_BYTES
         self._key = key
-        self._fingerprint_key = hashlib.blake2b(b"credentify/fingerprint/v1", key=key, digest_size=32).digest()
+
+    @functools.cached_property
+    def _fingerprint_key(self) -> bytes:
+        return hashlib.blake2b(b"credentify/fingerprint/v1", key=self._key, digest_size=32).digest()
 
     def fingerprint(self, *parts: bytes) -> bytes:
         """Return 32 bytes that tell equal from unequal input and, without this key, nothing else of it."""
@@ -124,9 +128,10 @@ class Keystore(DataKey):
             raise MasterKeyFault(f"{path} has {len(key)} bytes; a master key has {KEY_BYTES} random ones")
         return cls(key)
 
-    def new_learner_key(self, learner_id: LearnerId) -> bytes:
-        """Return a new learner's key, sealed; `learner_key` opens it."""
-        return self.seal(nacl.utils.random(KEY_BYTES), "learner-key", learner_id)
+    def new_learner_key(self, learner_id: LearnerId) -> tuple[DataKey, bytes]:
+        """Return a new learner's key, and the same sealed, which `learner_key` opens."""
+        key = nacl.utils.random(KEY_BYTES)
+        return DataKey(key), self.seal(key, "learner-key", learner_id)
 
     def learner_key(self, sealed: bytes, learner_id: LearnerId) -> DataKey:
         """Return the learner's key that was sealed."""

@@ -39,9 +39,13 @@ class LearnerKeys:
         wanted = list(dict.fromkeys(learner_ids))
         sealed = await self._vault.keys(wanted)
         missing = [name for name in wanted if name not in sealed]
-        if missing:
-            sealed |= await self._vault.keep({name: self._keystore.new_learner_key(name) for name in missing})
-        return self._opened(sealed)
+        if not missing:
+            return self._opened(sealed)
+        made = {name: self._keystore.new_learner_key(name) for name in missing}
+        kept = await self._vault.keep({name: sealed_key for name, (_, sealed_key) in made.items()})
+        ours = {name: key for name, (key, sealed_key) in made.items() if kept[name] == sealed_key}
+        others = {name: key for name, key in kept.items() if name not in ours}  # another process was first
+        return self._opened(sealed | others) | ours
 
     def _opened(self, sealed: dict[LearnerId, bytes | None]) -> dict[LearnerId, DataKey | None]:
         return {name: self._keystore.learner_key(key, name) if key else None for name, key in sealed.items()}

@@ -35,6 +35,7 @@ MMAP_BYTES = 1024 * 1024 * 1024
 (a key takes 132 bytes)."""
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", f"mmap_size={MMAP_BYTES}")
 _NAMES_MAX = 500
+_ROWS_MAX = 250
 _T = TypeVar("_T")
 _TABLES = """
     CREATE TABLE IF NOT EXISTS learner_key (
@@ -149,7 +150,8 @@ class Vault:
         """Keep the sealed keys of learners who have none; return what is kept for all of them, as `keys` does."""
 
         def work(file: sqlite3.Connection) -> dict[LearnerId, bytes | None]:
-            file.executemany("INSERT OR IGNORE INTO learner_key (learner_id, sealed) VALUES (?, ?)", keys.items())
+            if _add_keys(file, list(keys.items())) == len(keys):
+                return {**keys}
             return _keys(file, list(keys))
 
         return await self._run(work)
@@ -276,6 +278,17 @@ class Vault:
             )
 
         await self._run(work)
+
+
+def _add_keys(file: sqlite3.Connection, rows: list[tuple[LearnerId, bytes]]) -> int:
+    """Add the keys that are not there yet, many by one statement: each lets another thread have its turn meanwhile."""
+    added = 0
+    for start in range(0, len(rows), _ROWS_MAX):
+        part = rows[start : start + _ROWS_MAX]
+        marks = ", ".join(["(?, ?)"] * len(part))
+        statement = f"INSERT OR IGNORE INTO learner_key (learner_id, sealed) VALUES {marks}"  # noqa: S608 - the text holds question marks only
+        added += file.execute(statement, [value for row in part for value in row]).rowcount
+    return added
 
 
 def _keys(file: sqlite3.Connection, names: list[LearnerId]) -> dict[LearnerId, bytes | None]:
