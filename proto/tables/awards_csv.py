@@ -167,10 +167,10 @@ def award_in(row: Row, reading: Reading) -> Award | None:
 
     Each cell is checked alone, then what cells say together.
     """
-    has_identity = any(name in row.cells for name in _IDENTITY_COLUMNS) or any(map(row.is_wrong, _IDENTITY_COLUMNS))
     row.read_days(reading.orders, DAY_COLUMNS, hidden=UNQUOTED_DAY_COLUMNS)
     if not row.faults and (award := _without_fault(row.cells)) is not None:
         return award
+    has_identity = any(name in row.cells for name in _IDENTITY_COLUMNS) or any(map(row.is_wrong, _IDENTITY_COLUMNS))
     for name, kind in _KINDS.items():
         row.convert(name, kind)
     for name in _MOMENT_COLUMNS:
@@ -213,13 +213,11 @@ def _together(row: Row) -> Award | None:
 
 def _fields(cells: Mapping[str, str]) -> dict[str, Any]:
     fields: dict[str, Any] = {name: cell for name, cell in cells.items() if name in _PLAIN_COLUMNS}
-    fields["learner"] = _renamed(cells, _LEARNER_COLUMNS)
-    result = _renamed(cells, _RESULT_COLUMNS)
-    if result:
-        fields["result"] = result
-    evidence = _renamed(cells, _EVIDENCE_COLUMNS)
-    if evidence:
-        fields["evidence"] = [evidence]
+    fields["learner"] = {_LEARNER_COLUMNS[name]: cell for name, cell in cells.items() if name in _LEARNER_COLUMNS}
+    if not cells.keys().isdisjoint(_RESULT_COLUMNS):
+        fields["result"] = _renamed(cells, _RESULT_COLUMNS)
+    if not cells.keys().isdisjoint(_EVIDENCE_COLUMNS):
+        fields["evidence"] = [_renamed(cells, _EVIDENCE_COLUMNS)]
     if "ects" in cells:
         fields["ects_hundredths"] = _hundredths(cells["ects"])
     if "former_id" in cells:

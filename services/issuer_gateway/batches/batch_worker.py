@@ -297,9 +297,10 @@ class _Work:
             await self._issue({line: item for line, item in self._prepared.items.items() if line not in repeated})
         else:
             await self._change({line: row for line, row in self._prepared.changes.items() if line not in repeated})
+        results = [self._results[line] for line in sorted(self._results)]
         return [
-            msgspec.structs.replace(self._results[line], fingerprint=fingerprints.get(line))
-            for line in sorted(self._results)
+            each if each.fingerprint else msgspec.structs.replace(each, fingerprint=fingerprints.get(each.line))
+            for each in results
         ]
 
     async def _repeated(self, fingerprints: Mapping[int, bytes]) -> set[int]:
@@ -347,7 +348,9 @@ class _Work:
             self._results[line] = batches.RowResult(line=line, credential_id=credential_id, is_repeated=True)
         await self._refuse(refused)
         for line in items.keys() - self._results.keys():
-            self._results[line] = batches.RowResult(line=line, credential_id=items[line].credential_id)
+            fingerprint = self._prepared.fingerprints.get(line)
+            issued = items[line].credential_id
+            self._results[line] = batches.RowResult(line=line, credential_id=issued, fingerprint=fingerprint)
 
     async def _change(self, changes: Mapping[int, ChangeRow]) -> None:
         if not changes:

@@ -52,8 +52,9 @@ class Decided(msgspec.Struct, kw_only=True):
         """Add what was decided: the events of issues, and behind them the revocations of what these replace."""
         self.taken |= taken
         self.refused |= refused
-        issues = {item.event_id: item.said for item in taken.values() if item.opened is not None}
-        self.said += [*issues.values(), *(said for item in taken.values() for said in item.revocations)]
+        issues = {item.opened.event_id: item for item in taken.values() if item.opened is not None}
+        revocations = [said for item in taken.values() for said in item.revocations]
+        self.said += [*(item.said for item in issues.values()), *revocations]
 
     def settle_repeated(self) -> None:
         """Name the event to those that were found to be made already, within this decision."""
@@ -138,7 +139,7 @@ class DecideAwards:
         if not is_dry and any(item.award.on_repeat == "replace" or item.replaces for item in items):
             await outbox.lock_streams(connection, also)
         holdings = Holdings(tenant, Book(), now)
-        if asking := [item.asking for item in items if item.asking.required is not None]:
+        if asking := [asked for item in items if (asked := item.asking).required is not None]:
             holdings = await Holdings.read(self._log_state, connection, tenant, asking, now=now)
         holdings.add(earlier or {})
         book = await book_for(connection, [item.opened for item in items if item.opened], also=also, now=now)
@@ -159,19 +160,19 @@ class DecideAwards:
             with OneOfMany() as this:
                 replaced = list(dict.fromkeys([*awarded.check(item, book, now=now), *item.replaces]))
                 notes = holdings.check(item.asking)
-                if groups.are_waiting(replaced):
+                if replaced and groups.are_waiting(replaced):
                     found.add(*await groups.signed())
-                if item.opened is None:
-                    await groups.judge(item)
-                else:
+                if item.opened is not None:
                     admit(book, item.opened, now=max(now, item.opened.event.at))
+                elif not groups.is_admitted(item):
+                    await groups.judge(item)
                 revocations = await self._revocations(connection, tenant, book, item=item, replaced=replaced, now=now)
             if this.broken is not None:
                 found.refused[item.credential_id] = problem_of_row(self._log, place, this.broken)
                 continue
             holdings.issued(item.asking)
             awarded.issued(item, replaced)
-            decided = msgspec.structs.replace(item.noted(notes), revocations=revocations)
+            decided = item.noted(notes).replacing(revocations)
             if decided.opened is None:
                 groups.add(decided)
             else:

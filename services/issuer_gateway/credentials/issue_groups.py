@@ -60,6 +60,10 @@ class IssueGroups:
         self._judged: dict[IssueStatement, Refusal | None] = {}
         self._waiting: dict[CredentialId, PreparedAward] = {}
 
+    def is_admitted(self, item: PreparedAward) -> bool:
+        """Tell whether the rules admitted before what an issue says, which is no stack."""
+        return not item.components and self._judged.get(item.statement, self) is None
+
     async def judge(self, item: PreparedAward) -> None:
         """Raise the `Refusal` of an issue, which is asked once for all that say the same; a stack is asked by itself.
 

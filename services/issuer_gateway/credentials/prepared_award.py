@@ -82,6 +82,10 @@ class PreparedAward(msgspec.Struct, frozen=True, kw_only=True):
         sealed = msgspec.structs.replace(self.sealed, notes=(*self.sealed.notes, *notes))
         return msgspec.structs.replace(self, sealed=sealed)
 
+    def replacing(self, revocations: tuple[OutboxEvent, ...]) -> "PreparedAward":
+        """Return the same with revocations of what it replaces."""
+        return msgspec.structs.replace(self, revocations=revocations) if revocations else self
+
     @property
     def to_seal(self) -> bytes:
         """What is sealed under the learner's key: all but what the part, which is stored beside, says."""

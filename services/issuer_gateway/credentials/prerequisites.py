@@ -98,6 +98,7 @@ class Holdings:
         self._owners: dict[CredentialId, str] = {}
         self._titles: dict[AchievementUri, str] = {}
         self._fresh: dict[str, list[Held]] = {}
+        self._is_asked = False
 
     @classmethod
     async def read(
@@ -119,6 +120,7 @@ class Holdings:
         named = [name.credential_id for item in asking for name in _readable(item.award)]
         ids = [*(name for names in own.values() for name in names), *named]
         holdings = cls(tenant, await book_for(connection, [], also=ids, now=now), now)
+        holdings._is_asked = True
         holdings._by_ref = own
         holdings._owners = await credentials.refs_of(connection, tenant.institution_id, named)
         known = await achievements.by_uris(connection, tenant.institution_id, uris)
@@ -144,8 +146,8 @@ class Holdings:
         return self._notes([name for name, _ in named])
 
     def issued(self, item: Asking) -> None:
-        """Count what this transaction has just issued for awards that come after it."""
-        if holds_at(self._tenant, item.award, self._now):
+        """Count what this transaction has just issued for awards that come after it, where one of them asks."""
+        if self._is_asked and holds_at(self._tenant, item.award, self._now):
             self.add({item.ref: [item.achievement.achievement.uri]})
 
     def add(self, more: Mapping[str, Sequence[AchievementUri]]) -> None:

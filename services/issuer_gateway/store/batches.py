@@ -12,9 +12,14 @@ from proto.ids import ApiKeyId, BatchId, BatchKeyId, CredentialId, EventId, Inst
 from proto.tables.reading import READ_AS_USUAL, Reading
 from proto.wire.batches import BatchState
 from services.persistence.postgres import Connection, Pool
+from services.persistence.postgres_rows import add_rows
 
 Kind = Literal["awards", "changes"]
 _DECODE_PROBLEM = msgspec.json.Decoder(dict[str, Any]).decode
+_ROW_COLUMNS = (
+    *("batch_id", "line", "credential_id", "event_id", "is_checked", "sealed_problem", "fingerprint", "sealed_notes"),
+    *("held_fingerprint", "is_repeated", "pair_fingerprint", "changed"),
+)
 _SELECT = """
     SELECT batch_id::text, institution_id::text, request_fingerprint, row_count, kind, is_background, is_dry_run,
         media_type, may_issue, state, key_id::text, accepted_count, refused_count,
@@ -280,24 +285,24 @@ async def end(connection: Connection | Pool, batch_id: BatchId, state: BatchStat
 
 async def add_results(connection: Connection, batch_id: BatchId, results: Sequence[RowResult]) -> None:
     """Keep the results of rows, in the same transaction as what they made."""
-    await connection.execute(
-        """INSERT INTO batch_row (batch_id, line, credential_id, event_id, is_checked, sealed_problem, fingerprint,
-               sealed_notes, held_fingerprint, is_repeated, pair_fingerprint, changed)
-           SELECT $1::uuid, * FROM unnest($2::integer[], $3::bytea[], $4::bytea[], $5::boolean[], $6::bytea[],
-               $7::bytea[], $8::bytea[], $9::bytea[], $10::boolean[], $11::bytea[], $12::bytea[])""",
-        batch_id,
-        [row.line for row in results],
-        [bytes.fromhex(row.credential_id) if row.credential_id else None for row in results],
-        [bytes.fromhex(row.event_id) if row.event_id else None for row in results],
-        [row.is_checked for row in results],
-        [row.sealed_problem for row in results],
-        [row.fingerprint for row in results],
-        [row.sealed_notes for row in results],
-        [row.held_fingerprint for row in results],
-        [row.is_repeated for row in results],
-        [row.pair_fingerprint for row in results],
-        [bytes.fromhex(row.changed) if row.changed else None for row in results],
-    )
+    rows = [
+        (
+            batch_id,
+            row.line,
+            bytes.fromhex(row.credential_id) if row.credential_id else None,
+            bytes.fromhex(row.event_id) if row.event_id else None,
+            row.is_checked,
+            row.sealed_problem,
+            row.fingerprint,
+            row.sealed_notes,
+            row.held_fingerprint,
+            row.is_repeated,
+            row.pair_fingerprint,
+            bytes.fromhex(row.changed) if row.changed else None,
+        )
+        for row in results
+    ]
+    await add_rows(connection, "batch_row", _ROW_COLUMNS, rows)
 
 
 async def results(connection: Connection | Pool, batch_id: BatchId, *, after: int, limit: int) -> list[RowResult]:

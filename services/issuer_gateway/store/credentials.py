@@ -10,9 +10,14 @@ import msgspec
 from proto.documents.credential import Achievement
 from proto.ids import AchievementId, ApiKeyId, Commitment, CredentialId, Did, EventId, InstitutionId, LearnerId
 from services.persistence.postgres import Connection, Pool
+from services.persistence.postgres_rows import add_rows
 
 _DECODE_PROBLEM = msgspec.json.Decoder(dict[str, Any]).decode
 _DECODE_ACHIEVEMENT = msgspec.json.Decoder(Achievement).decode
+_COLUMNS = (
+    *("credential_id", "institution_id", "learner_id", "achievement_id", "revision", "event_id", "ects_hundredths"),
+    *("components", "part_digest", "sealed_document", "api_key_id", "commitment"),
+)
 _SELECT = """
     SELECT credential_id, credential.institution_id::text, learner_id::text, credential.achievement_id,
         credential.revision, achievement_revision.content, event_id, ects_hundredths, components, part_digest,
@@ -85,31 +90,25 @@ def _stored(row: asyncpg.Record) -> StoredCredential:
 
 async def add(connection: Connection, credentials: Sequence[NewCredential]) -> datetime:
     """Add at least one credential, whose event is in the outbox already; return the transaction's time."""
-    created_at: datetime = await connection.fetchval(
-        """INSERT INTO credential (credential_id, institution_id, learner_id, achievement_id, revision, event_id,
-               ects_hundredths, components, part_digest, sealed_document, api_key_id, commitment)
-           SELECT credential_id, institution_id, learner_id, achievement_id, revision, event_id, ects_hundredths,
-               CASE WHEN components = '' THEN '{}'
-                   ELSE ARRAY(SELECT decode(part, 'hex') FROM unnest(string_to_array(components, ',')) AS part) END,
-               part_digest, sealed_document, api_key_id, commitment
-           FROM unnest($1::bytea[], $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[], $7::integer[],
-               $8::text[], $9::bytea[], $10::bytea[], $11::uuid[], $12::bytea[])
-               AS new (credential_id, institution_id, learner_id, achievement_id, revision, event_id, ects_hundredths,
-               components, part_digest, sealed_document, api_key_id, commitment)
-           RETURNING created_at""",
-        [bytes.fromhex(item.credential_id) for item in credentials],
-        [item.institution_id for item in credentials],
-        [item.learner_id for item in credentials],
-        [item.achievement_id for item in credentials],
-        [item.revision for item in credentials],
-        [bytes.fromhex(item.event_id) for item in credentials],
-        [item.ects_hundredths for item in credentials],
-        [",".join(item.components) for item in credentials],
-        [item.part_digest for item in credentials],
-        [item.sealed_document for item in credentials],
-        [item.api_key_id for item in credentials],
-        [bytes.fromhex(item.commitment) if item.commitment else None for item in credentials],
-    )
+    rows = [
+        (
+            bytes.fromhex(item.credential_id),
+            item.institution_id,
+            item.learner_id,
+            item.achievement_id,
+            item.revision,
+            bytes.fromhex(item.event_id),
+            item.ects_hundredths,
+            [bytes.fromhex(part) for part in item.components],
+            item.part_digest,
+            item.sealed_document,
+            item.api_key_id,
+            bytes.fromhex(item.commitment) if item.commitment else None,
+        )
+        for item in credentials
+    ]
+    await add_rows(connection, "credential", _COLUMNS, rows)
+    created_at: datetime = await connection.fetchval("SELECT now()")  # as the column has it: the transaction's
     return created_at
 
 

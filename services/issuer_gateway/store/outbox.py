@@ -15,6 +15,7 @@ from proto.wire.ledger import Appended
 from services.issuer_gateway.domain.statements import credential_of
 from services.issuer_gateway.store import locks
 from services.persistence.postgres import Connection, Pool
+from services.persistence.postgres_rows import add_rows
 
 _ENCODE = msgspec.json.Encoder().encode
 _DECODE_ENVELOPE = msgspec.json.Decoder(Envelope).decode
@@ -130,30 +131,38 @@ async def lock_streams(connection: Connection, streams: Sequence[CredentialId]) 
 
 async def insert(connection: Connection, said: Sequence[NewOutboxRow]) -> None:
     """Put events into the outbox, in this order, each into the streams of its credentials."""
-    await connection.execute(
+    rows = await connection.fetch(
         """INSERT INTO outbox (event_id, institution_id, stream, event_type, envelope)
            SELECT event_id, institution_id, stream, event_type, envelope
            FROM unnest($1::bytea[], $2::uuid[], $3::bytea[], $4::text[], $5::bytea[]) WITH ORDINALITY
                AS said (event_id, institution_id, stream, event_type, envelope, place)
-           ORDER BY place""",
+           ORDER BY place RETURNING event_id, outbox_id""",
         [bytes.fromhex(item.opened.event_id) for item in said],
         [item.institution_id for item in said],
         [bytes.fromhex(item.streams[0]) if len(item.streams) == 1 else None for item in said],
         [str(item.opened.event.__struct_config__.tag) for item in said],
         [_ENCODE(item.opened.envelope) for item in said],
     )
-    ordered = [(item, stream) for item in said for stream in item.streams]
-    await connection.execute(
-        """INSERT INTO outbox_stream (stream, place, outbox_id)
-           SELECT said.stream, coalesce(
-                   (SELECT min(earlier.place) FROM outbox AS refused JOIN outbox_stream AS earlier USING (outbox_id)
-                    WHERE refused.event_id = said.in_place_of), outbox_id), outbox_id
-           FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]) AS said (stream, event_id, in_place_of)
-           JOIN outbox ON outbox.event_id = said.event_id""",
-        [bytes.fromhex(stream) for _, stream in ordered],
-        [bytes.fromhex(item.opened.event_id) for item, _ in ordered],
-        [bytes.fromhex(item.in_place_of) if item.in_place_of else None for item, _ in ordered],
+    outbox_ids = {EventId(row["event_id"].hex()): row["outbox_id"] for row in rows}
+    places = await _places_of(connection, [item.in_place_of for item in said if item.in_place_of])
+    ordered = []
+    for item in said:
+        outbox_id = outbox_ids[item.opened.event_id]
+        place = places.get(item.in_place_of, outbox_id) if item.in_place_of else outbox_id
+        ordered += [(bytes.fromhex(stream), place, outbox_id) for stream in item.streams]
+    await add_rows(connection, "outbox_stream", ("stream", "place", "outbox_id"), ordered)
+
+
+async def _places_of(connection: Connection, event_ids: Sequence[EventId]) -> dict[EventId, int]:
+    """Return at which place of their credentials' streams events stand."""
+    if not event_ids:
+        return {}
+    rows = await connection.fetch(
+        """SELECT event_id, min(place) AS place FROM outbox JOIN outbox_stream USING (outbox_id)
+           WHERE event_id = ANY($1::bytea[]) GROUP BY event_id""",
+        [bytes.fromhex(each) for each in event_ids],
     )
+    return {EventId(row["event_id"].hex()): row["place"] for row in rows}
 
 
 async def insert_published(

@@ -8,6 +8,7 @@ import msgspec
 
 from proto.ids import CredentialId, Did, InstitutionId, KeyId
 from services.persistence.postgres import Connection, Pool
+from services.persistence.postgres_rows import add_rows
 
 
 class OpenList(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,14 +110,8 @@ async def take(connection: Connection, institution_id: InstitutionId, number: in
 
 async def add_places(connection: Connection, places: Sequence[Place]) -> None:
     """Keep where credentials have their status; a place that is taken raises `asyncpg.UniqueViolationError`."""
-    await connection.execute(
-        """INSERT INTO status_place (credential_id, institution_id, list_number, list_index)
-           SELECT * FROM unnest($1::bytea[], $2::uuid[], $3::integer[], $4::integer[])""",
-        [bytes.fromhex(place.credential_id) for place in places],
-        [place.institution_id for place in places],
-        [place.number for place in places],
-        [place.index for place in places],
-    )
+    rows = [(bytes.fromhex(place.credential_id), place.institution_id, place.number, place.index) for place in places]
+    await add_rows(connection, "status_place", ("credential_id", "institution_id", "list_number", "list_index"), rows)
 
 
 async def with_stacks(connection: Connection, credential_ids: Sequence[CredentialId]) -> list[CredentialId]:
