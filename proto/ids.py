@@ -69,13 +69,17 @@ def committed_credential_id(issuer: Did, committed: Commitment) -> CredentialId:
 
     The rules compute it, so nobody but this issuer can put it on the log by an event of rules version 2.
     """
-    return committed_credential_ids(issuer, (committed,))[0]
+    return CredentialId(hashlib.sha256(_committed_head(issuer) + committed.encode()).hexdigest())
 
 
 def committed_credential_ids(issuer: Did, commitments: Iterable[Commitment]) -> tuple[CredentialId, ...]:
     """Return the credential ids that follow from an issuer and several commitments, in their order."""
-    head = _COMMITTED_PREFIX + issuer.encode() + b"\n"
-    return tuple(CredentialId(hashlib.sha256(head + each.encode()).hexdigest()) for each in commitments)
+    head = _committed_head(issuer)
+    return tuple([CredentialId(hashlib.sha256(head + each.encode()).hexdigest()) for each in commitments])
+
+
+def _committed_head(issuer: Did) -> bytes:
+    return _COMMITTED_PREFIX + issuer.encode() + b"\n"
 
 
 def event_id(payload: bytes) -> EventId:

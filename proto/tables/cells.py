@@ -187,9 +187,9 @@ def read_row(header: Sequence[str], record: FileRecord, *, required: Sequence[st
 
 def _name(row: Row, header: Sequence[str], cells: Sequence[str]) -> None:
     if "" not in header and "".join(cells).isprintable():  # no control character, no line end: nearly every row
-        said = {name: cell for name, each in zip(header, cells, strict=True) if (cell := each.strip(_BLANK))}
-        if all(cell.isascii() or fault_of(cell) is None for cell in said.values()):
-            row.cells = said
+        found = {name: text for name, cell in zip(header, cells, strict=True) if (text := cell.strip(_BLANK))}
+        if all(text.isascii() or fault_of(text) is None for text in found.values()):
+            row.cells = found
             return
     for place, (name, cell) in enumerate(zip(header, cells, strict=True), start=1):
         said = cell.strip(_BLANK)

@@ -1,5 +1,6 @@
 """Awards of one list that differ in their learners alone: documents filled into a draft are those made one by one."""
 
+import uuid
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
@@ -18,7 +19,7 @@ from proto.moment import Moment
 from proto.problem import InvalidProblem
 from services.crypto.rdf_canonical import known_contexts
 from services.issuer_gateway.achievements.document_parts import AchievementParts
-from services.issuer_gateway.credentials.prepare_award import PrepareAward
+from services.issuer_gateway.credentials.prepare_award import PrepareAward, document_id_of
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
 from services.issuer_gateway.domain.award_draft import DRAFTS_MAX, AwardDrafts
 from services.issuer_gateway.domain.places_at_hand import Given
@@ -119,6 +120,12 @@ async def test_rows_filled_into_a_draft_are_the_documents_that_each_would_be_alo
         assert_made_alone(item, tenant, stored)
         seen.add((item.document["id"], item.sealed.claims_seed, item.credential_id))
     assert len({each for three in seen for each in three}) == 3 * 3 * len(KNOWN) * len(SAID)
+
+
+def test_a_documents_id_is_a_uuid_of_version_4() -> None:
+    for number in range(512):
+        secret = bytes((number * step) % 256 for step in range(1, 17))
+        assert document_id_of(secret) == f"urn:uuid:{uuid.UUID(bytes=secret, version=4)}"
 
 
 async def test_notes_are_those_of_each_row(tenant: Tenant, stored: StoredAchievement) -> None:

@@ -261,7 +261,9 @@ def content_of(award: Award, zone: tzinfo) -> bytes:
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return normalised("NFC", value).strip()
-    if isinstance(value, Mapping):
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, dict | Mapping):
         return {key: _plain(member) for key, member in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]

@@ -1,6 +1,5 @@
 """From an award to its document and its signed event: all that needs no transaction. Stores nothing."""
 
-import uuid
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -37,6 +36,8 @@ from services.issuer_gateway.store import achievements
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter
 from services.persistence.postgres import Connection, Pool
 
+DOCUMENT_ID_BYTES = 16
+
 
 class UnknownAchievementProblem(NotFoundProblem):
     """The institution has described no achievement of that URI."""
@@ -48,7 +49,14 @@ class UnknownAchievementProblem(NotFoundProblem):
 
 def fresh_document_id() -> str:
     """Return `urn:uuid:` and a random UUID of version 4: 122 bits that nobody can guess (DESIGN 3.1)."""
-    return f"urn:uuid:{uuid.uuid4()}"
+    return document_id_of(nacl.utils.random(DOCUMENT_ID_BYTES))
+
+
+def document_id_of(secret: bytes) -> str:
+    """Return `urn:uuid:` and the UUID of version 4 (RFC 9562) that 16 random bytes make."""
+    digits = secret.hex()
+    variant = "89ab"[secret[8] >> 4 & 3]
+    return f"urn:uuid:{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 async def achievement_of(connection: Connection | Pool, tenant: Tenant, uri: str) -> achievements.StoredAchievement:
@@ -181,12 +189,13 @@ class PrepareAward:
         """Return the credential of an award of which all but its learner was judged before."""
         notes = (*check_awarded(award.learner), *draft.notes)
         place = None if is_dry else await self._status_lists.place(tenant)
-        seed = nacl.utils.random(SEED_BYTES)
+        secrets = nacl.utils.random(SEED_BYTES + DOCUMENT_ID_BYTES)
+        seed = secrets[:SEED_BYTES]
         made = draft.filled(
             award.learner,
             tenant.did,
             seed,
-            document_id=fresh_document_id(),
+            document_id=document_id_of(secrets[SEED_BYTES:]),
             credential_status=place.entry if place else None,
         )
         return PreparedAward(
