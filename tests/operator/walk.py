@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.monitoring.test_dashboards import queries
 from tests.monitoring.test_operator import EMPTY, MOVABLE
 from tests.operator.machine import Machine
-from tests.operator.pages import README, ROOT, RUNBOOK, blocks
+from tests.operator.pages import ROOT, RUNBOOK, blocks, readme_blocks
 from tests.support.alert_rules import shortened
 
 NAMES = "log.example.org issuer.example.org verify.example.org example.org"
@@ -251,17 +251,6 @@ class Walk:
             "ps -eo args= | grep '^/opt/credentify' || true"
         )
         assert not left.strip(), left
-
-
-def readme_blocks() -> list[str]:
-    """Return README's commands from an institution's request to its first credential, without those of `make up`."""
-    found = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    begin = next(number for number, block in enumerate(found) if "credentify keygen --out recovery.key" in block)
-    first = [
-        re.sub(r"^(export PATH|eval|cd ).*\n", "", found[begin], flags=re.MULTILINE),
-        *found[begin + 1 : begin + 3],
-    ]
-    return [*first, found[begin + 3].partition("\ncat > awards.csv")[0]]
 
 
 def asked(query: str) -> str:

@@ -52,7 +52,8 @@ exec postgres -D "$data" -c 'listen_addresses=*'
 """
 SHIM = """#!/bin/sh
 [ "$1" = compose ] || exec podman "$@"
-shift && PYTHONPATH={tools} exec {python} -m podman_compose --podman-build-args "{build}" "$@"
+shift && PYTHONPATH={tools} exec {python} -m podman_compose --podman-build-args="{build}" \\
+  --podman-run-args="{limits}" "$@"
 """
 
 
@@ -71,6 +72,7 @@ class Engine:
         }
         # What a machine allows is less than what podman asks for by itself, where it may not raise limits.
         files, processes = (min(8_192, resource.getrlimit(each)[1]) for each in _LIMITS)
+        limits = f"--ulimit nofile={files}:{files} --ulimit nproc={processes}:{processes}"
         runtime = 'runtime = "runc"\n' if shutil.which("runc") else ""
         (folder / "containers.conf").write_text(
             f'[containers]\ndefault_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]\n'
@@ -82,7 +84,7 @@ class Engine:
         libraries = folder / "libraries"
         build = f"--isolation chroot --pull-never -v {libraries}:/libraries:ro -v {libraries}/pip.conf:/etc/pip.conf:ro"
         shim = programs / "docker"
-        shim.write_text(SHIM.format(tools=tool(".python"), python=sys.executable, build=build))
+        shim.write_text(SHIM.format(tools=tool(".python"), python=sys.executable, build=build, limits=limits))
         shim.chmod(0o755)
 
     def type(self, block: str, *, cwd: Path, environ: Mapping[str, str] = {}) -> str:

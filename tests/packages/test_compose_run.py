@@ -14,15 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.operator.pages import blocks
-from tests.operator.walk import readme_blocks
+from tests.operator.pages import blocks, readme_blocks
 from tests.packages.conftest import ROOT
 from tests.packages.engine import Engine, engine_in
 
 HEADING = "With compose"
 NETWORKS = "10.0.0.0/8"
 """Where podman's own networks lie."""
-WAIT_SECONDS = 180.0
+WAIT_SECONDS = 600.0
 OURS = {name: f"http://127.0.0.1:{port}" for name, port in (("LEDGER", 8101), ("GATEWAY", 8102), ("VERIFIER", 8103))}
 
 
