@@ -4,6 +4,7 @@ Nothing here starts containers: `test_compose_run.py` does.
 """
 
 import asyncio
+import copy
 import json
 import os
 import re
@@ -62,7 +63,11 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_file_is_one_by_composes_own_schema(compose: dict[str, Any]) -> None:
     schema = json.loads(tool(".python/compose/config/compose_spec.json").read_text())
-    shown = {name: value for name, value in compose.items() if name != "name"}  # newer than the schema
+    shown = copy.deepcopy({name: value for name, value in compose.items() if name != "name"})  # newer than the schema
+    for service in shown["services"].values():
+        for volume in service.get("volumes", ()):
+            if isinstance(volume, dict):
+                assert volume.pop("bind") == {"create_host_path": False}  # as that is
     faults = sorted(jsonschema.Draft7Validator(schema).iter_errors(shown), key=str)
     assert not faults, faults
 
