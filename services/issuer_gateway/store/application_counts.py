@@ -19,20 +19,21 @@ async def counts(connection: Connection | Pool, institution_id: InstitutionId) -
                count(*) FILTER (WHERE decision = 'refused') AS refused_count,
                count(*) FILTER (WHERE sealed_appeal IS NOT NULL) AS appealed_count,
                count(*) FILTER (WHERE is_first_by_rule) AS at_once_count,
-               count(*) FILTER (WHERE round = 2 AND decision <> first_decision) AS changed_on_appeal_count,
+               count(*) FILTER (WHERE decision <> first_decision) AS changed_on_appeal_count,
                floor(percentile_cont(0.5) WITHIN GROUP (ORDER BY hours) FILTER (WHERE NOT is_first_by_rule))::integer
                    AS median_hours
-           FROM (SELECT state, due_at, last.decision, sealed_appeal, last.round, first.decision AS first_decision,
-                     last.decision IS NULL OR (sealed_appeal IS NOT NULL AND last.round = 1) AS open_now,
+           FROM (SELECT state, due_at, coalesce(anew.decision, first.decision) AS decision, sealed_appeal,
+                     first.decision AS first_decision,
+                     first.decision IS NULL OR (sealed_appeal IS NOT NULL AND anew.decision IS NULL) AS open_now,
                      first.api_key_id IS NULL AND first.decision IS NOT NULL AS is_first_by_rule,
                      extract(epoch FROM first.decided_at - application.created_at) / 3600 AS hours
                  FROM application JOIN application_item AS item USING (application_id)
-                     LEFT JOIN LATERAL (SELECT decision, round FROM application_decision AS made
-                         WHERE made.application_id = item.application_id AND made.number = item.number
-                         ORDER BY round DESC LIMIT 1) AS last ON true
-                     LEFT JOIN application_decision AS first ON first.application_id = item.application_id
-                         AND first.number = item.number AND first.round = 1
-                 WHERE institution_id = $1) AS items""",
+                     LEFT JOIN application_decision AS first ON first.of_institution = $1
+                         AND first.application_id = item.application_id AND first.number = item.number
+                         AND first.round = 1
+                     LEFT JOIN application_decision AS anew ON anew.of_institution = $1
+                         AND anew.application_id = item.application_id AND anew.number = item.number AND anew.round = 2
+                 WHERE institution_id = $1 AND item.of_institution = $1) AS items""",
         institution_id,
     )
     assert row is not None, "an aggregate has a row"

@@ -48,7 +48,8 @@ class LikeCase(msgspec.Struct, frozen=True, kw_only=True):
 async def of_all(connection: Connection | Pool, institution_id: InstitutionId) -> list[LikeCase]:
     """Return how this institution decided, by achievement and programme."""
     rows = await connection.fetch(
-        f"""{_COUNTED} ({_THAT_COUNT} AND item.achievement IS NOT NULL {_LAST_FIRST}) AS counting
+        f"""{_COUNTED} ({_THAT_COUNT} AND item.of_institution = $1 AND made.of_institution = $1
+                AND item.achievement IS NOT NULL {_LAST_FIRST}) AS counting
             GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, last_at DESC LIMIT $2""",
         institution_id,
         PRECEDENTS_MAX,
