@@ -130,7 +130,7 @@ def _document() -> bytes:
 
 
 def application_of_documents() -> bytes:
-    """Return an application with sixteen documents of as many values as are decoded at once."""
+    """Return an application with as many documents of as many values as are decoded at once."""
     file = base64.b64encode(_document()).decode()
     return msgspec.json.encode(
         {
@@ -138,7 +138,7 @@ def application_of_documents() -> bytes:
             "programme": f"https://{SLUG}.example/programmes/1",
             "given_name": "A",
             "family_name": "B",
-            "evidence": [{"file": file}] * 12,
+            "evidence": [{"file": file}] * 9,
         }
     )
 

@@ -57,6 +57,12 @@ def wrong_awards(target: Target) -> bytes:
     return b"[%s]" % b",".join([b'{"learner":{"ref":"","a":1},"valid_from":[],"achievement":1,"x":{}}'] * 1_000)
 
 
+def wide_awards(_: Target) -> bytes:
+    """Return awards of thousands of members, each of which its refusal could quote."""
+    members = b",".join(b'"k%x":"v%x"' % (number, number) for number in range(3_900))
+    return b"[%s]" % b",".join([b'{"learner":{"ref":""},"valid_from":[],"achievement":"v1f","x":{%s}}' % members] * 24)
+
+
 def deep_lines(_: Target) -> bytes:
     """Return lines of JSON as deep as a line is long."""
     return (b"[" * 32_000 + b"]" * 32_000 + b"\n") * 200
@@ -80,6 +86,7 @@ LISTS: Mapping[str, tuple[str, Attack]] = {
     "gateway: blank rows": ("gateway", by_key(DRY, lambda _: HEADER.encode() + b"\n" + b",,,,\n" * ROWS, CSV)),
     "gateway: a list of long awards": ("gateway", by_key(DRY, long_awards, JSON)),
     "gateway: a list of wrong awards": ("gateway", by_key(DRY, wrong_awards, JSON)),
+    "gateway: a list of wide awards": ("gateway", by_key(DRY, wide_awards, JSON)),
     "gateway: links to wrong awards": ("gateway", by_key(AWARDS, wrong_awards, JSON)),
     "gateway: deep lines": ("gateway", by_key(DRY, deep_lines, NDJSON)),
     "gateway: changes of commas": (
