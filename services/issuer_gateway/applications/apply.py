@@ -4,6 +4,7 @@ An applicant is a learner of the institution with a ref of its own (`application
 that was written; withdrawing or lapsing erases that learner, and so does `DELETE /v1/learners/{ref}`.
 """
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,13 @@ from proto.wire.applications import (
 from services.edge import token_hash
 from services.issuer_gateway.applications.agreement_answers import Grounds, grounds_of
 from services.issuer_gateway.applications.at_once import DecideAtOnce
-from services.issuer_gateway.applications.evidence import EvidenceCheck, name_of, opened_item, sealed_item
+from services.issuer_gateway.applications.evidence import (
+    CheckedEvidence,
+    EvidenceCheck,
+    name_of,
+    opened_item,
+    sealed_item,
+)
 from services.issuer_gateway.applications.rules import ApplicationClosedProblem, NoAppealProblem, may_appeal, state_of
 from services.issuer_gateway.domain.awarding import is_own_uri
 from services.issuer_gateway.domain.tenant import Tenant
@@ -198,7 +205,7 @@ class RecognitionApplications:
                 sealed_applicant=key.seal(_ENCODE(applicant), "application", application_id),
                 due_at=due_at,
             )
-            items = [sealed_item(key, application_id, number, each) for number, each in enumerate(checked, 1)]
+            items = await asyncio.to_thread(_sealed, key, application_id, checked)
             created_at = await applications.add(connection, new, items)
             made = await self._at_once.decide(connection, tenant, new, list(zip(items, checked, strict=True)))
             state = state_of(items, made)
@@ -363,6 +370,11 @@ def _seen(key: DataKey, item: SealedEvidence, made: Sequence[EvidenceDecision], 
         appeal=opened.appeal,
         may_appeal=may_appeal(item, made),
     )
+
+
+def _sealed(key: DataKey, name: ApplicationId, checked: Sequence[CheckedEvidence]) -> list[SealedEvidence]:
+    """Return the evidence of an application as it is stored; twelve megabytes of it take a while."""
+    return [sealed_item(key, name, number, each) for number, each in enumerate(checked, 1)]
 
 
 def _check_readable(applicant: Applicant) -> None:
