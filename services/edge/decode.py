@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
-from proto.canonical import check_value_count
+from proto.canonical import VALUES_MAX, check_value_count
 from proto.expected import DETAIL_CHARACTERS_MAX, in_words, with_expected
 from proto.located import located
 from proto.problem import InvalidProblem, MalformedProblem, Problem
@@ -19,7 +19,8 @@ T = TypeVar("T")
 NESTING_MAX = 500
 _OPENING = frozenset(b"[{")
 _NO_BRACKETS = bytes(set(range(256)) - set(b'[]{}"'))
-_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_QUOTES_MAX = 4 * VALUES_MAX + 2
+"""Of as many keys and texts as there can be: beyond it no JSON goes on, and to cut it at each would fill the memory."""
 _PEELS = 16
 _FIELD = re.compile(r"field `(?P<name>[^`]*)`")
 
@@ -52,7 +53,9 @@ def _is_nested_deeply(data: bytes) -> bool:
     if _opened(data) <= NESTING_MAX:
         return False
     # What stands between quotes is text, once no quote is an escaped one; of the rest, only brackets count.
-    unescaped = _ESCAPE.sub(b"", data) if b"\\" in data else data
+    unescaped = data.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in data else data
+    if unescaped.count(b'"') > _QUOTES_MAX:
+        raise MalformedProblem("The body is not JSON: it has more quotation marks than its values and keys can have")
     brackets = b"".join(unescaped.translate(None, _NO_BRACKETS).split(b'"')[::2])
     peeled = brackets
     for _ in range(_PEELS):  # a long list of shallow things, which is the usual case, is gone after a few

@@ -12,6 +12,7 @@ from services.issuer_gateway.applications.reminders import RemindOffices
 from services.issuer_gateway.applications.whose import WhoseApplications
 from services.issuer_gateway.batches.batch_reader import BatchReader
 from services.issuer_gateway.batches.batch_upload import BatchUploads
+from services.issuer_gateway.batches.large_lists import LargeLists
 from services.issuer_gateway.batches.small_batch import CheckList, IssueList
 from services.issuer_gateway.batches.workbooks.workbook import Workbooks
 from services.issuer_gateway.config import Config
@@ -52,6 +53,7 @@ class Gateway:
     idempotency: Idempotency
     log_state: FollowedLogState
     workbooks: Workbooks
+    large_lists: LargeLists
     status_lists: StatusLists
 
     issue_together: IssueTogether

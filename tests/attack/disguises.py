@@ -143,6 +143,11 @@ def application_of_documents() -> bytes:
     )
 
 
+def application_of_escapes() -> bytes:
+    """Return an application with one text of millions of escapes, and more brackets than are looked at closely."""
+    return b'{"institution":"x","given_name":"%s","evidence":[%s1]}' % (b"\\n" * 6_000_000, b"[]," * 600)
+
+
 def application_in_a_form(content: bytes, count: int) -> bytes:
     """Return the form of an application with so many files."""
     texts = {"given_name": "A", "family_name": "B", "programme": f"https://{SLUG}.example/programmes/1"}
@@ -173,6 +178,7 @@ BODIES: Mapping[str, tuple[str, Attack]] = {
     "numbers under eight proofs": ("verifier", by_all(VERIFY, numbers_under_proofs, JSON, count=16)),
     "status lists that unpack": ("verifier", by_all(VERIFY, unpacking_lists, JSON)),
     "gateway: application of documents": ("gateway", by_all(APPLY, application_of_documents, JSON)),
+    "gateway: application of escapes": ("gateway", by_all(APPLY, application_of_escapes, JSON, count=4)),
     "gateway: documents in its form": (
         "gateway",
         by_all(APPLY_FORM, lambda: application_in_a_form(_document(), 12), MULTIPART),

@@ -1,5 +1,6 @@
 """What strangers send becomes a typed value or a problem that names the fault."""
 
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated, Any, Literal, NamedTuple
@@ -142,6 +143,44 @@ def test_a_missing_parameter_is_named() -> None:
     with pytest.raises(InvalidProblem) as refused:
         decode_parameters({}, Part)
     assert refused.value.members == {"parameter": "credits"}
+
+
+@pytest.mark.parametrize("sign", [b"\\n", b"\\\\", b'\\"'], ids=["line ends", "backslashes", "quotes"])
+def test_a_text_of_escapes_takes_no_more_memory_than_a_few_of_itself(sign: bytes) -> None:
+    data = b'[["' + sign * 200_000 + b'"],' + b"[]," * NESTING_MAX + b"1]"
+    tracemalloc.start()
+    try:
+        decode_json(data, msgspec.json.Decoder(msgspec.Raw))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * len(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_deep"),
+    [
+        (b'"\\\\"', True),
+        (b'"\\\\\\""', True),
+        (b'"\\"[[[[\\\\"', True),
+        (b'"' + b"[" * 600 + b'"', False),
+        (b'"\\\\\\"' + b"[" * 600 + b'\\\\"', False),
+    ],
+)
+def test_brackets_count_outside_of_texts_alone_whatever_is_escaped_in_them(text: bytes, is_deep: bool) -> None:
+    depth = NESTING_MAX + 1 if is_deep else 3
+    data = b"[" * depth + text + b"]" * depth
+    decoder = msgspec.json.Decoder(msgspec.Raw)
+    if not is_deep:
+        decode_json(data, decoder)
+        return
+    with pytest.raises(MalformedProblem, match="deep"):
+        decode_json(data, decoder)
+
+
+def test_more_quotation_marks_than_any_json_has_are_refused_before_they_are_cut_apart() -> None:
+    with pytest.raises(MalformedProblem, match="not JSON"):
+        decode_json(b"[" * 501 + b'"' * 500_000, msgspec.json.Decoder(msgspec.Raw))
 
 
 def test_a_cursor_comes_back_as_it_went_out() -> None:

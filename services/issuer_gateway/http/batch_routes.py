@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -49,7 +50,7 @@ async def run_batch(
         required_key(idempotency_key)
     if media_type_of(request) == batch_upload.JSON_LIST:
         raw = await _whole(request)
-        rows = await off_loop(request, len(raw), rows_of, raw, batch_upload.JSON_LIST)
+        read = partial(rows_of, raw, batch_upload.JSON_LIST)
     else:
         upload = _upload(request, "awards", query, principal)
         held = await upload.receive(_chunks(request))
@@ -57,14 +58,18 @@ async def run_batch(
             annotate(request, rows=upload.row_count, dry_run=query.dry_run)
             return await _in_background(request, upload, query, principal, idempotency_key)
         raw, reading = held, upload.reading
-        rows = await off_loop(request, len(raw), table_rows, upload.header, upload.records, reading)
-    rows = meant(rows, on_repeat=query.on_repeat, may_revoke=principal.may_revoke)
-    annotate(request, rows=len(rows), dry_run=query.dry_run)
-    if query.dry_run:
-        return await gateway.check_list.dry_run(principal.own, rows, reading)
-    keyed = keyed_from(request, principal, idempotency_key, raw)
-    assert keyed is not None, "it was asked for before"
-    return await gateway.issue_list.run(principal.own, rows, keyed, reading=reading, api_key_id=principal.api_key_id)
+        read = partial(table_rows, upload.header, upload.records, reading)
+    async with gateway.large_lists.turn(len(raw)):
+        rows = await off_loop(request, len(raw), read)
+        rows = meant(rows, on_repeat=query.on_repeat, may_revoke=principal.may_revoke)
+        annotate(request, rows=len(rows), dry_run=query.dry_run)
+        if query.dry_run:
+            return await gateway.check_list.dry_run(principal.own, rows, reading)
+        keyed = keyed_from(request, principal, idempotency_key, raw)
+        assert keyed is not None, "it was asked for before"
+        return await gateway.issue_list.run(
+            principal.own, rows, keyed, reading=reading, api_key_id=principal.api_key_id
+        )
 
 
 async def change_batch(

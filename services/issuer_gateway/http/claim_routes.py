@@ -106,11 +106,13 @@ async def make_award_claims(
     request: web.Request, *, raw: bytes, query: AwardListQuery, principal: Caller, idempotency_key: str
 ) -> web.StreamResponse:
     """Send a one-time link, or a problem, for each award of a list."""
-    rows = await rows_of_body(raw, query.written(request), request.app[GATEWAY].workbooks)
-    rows = meant(rows, on_repeat=None, may_revoke=principal.may_revoke)
-    rows = small_batch.without_repeated(rows, principal.own.zone)
+    gateway = request.app[GATEWAY]
+    async with gateway.large_lists.turn(len(raw)):
+        rows = await rows_of_body(raw, query.written(request), gateway.workbooks)
+        rows = meant(rows, on_repeat=None, may_revoke=principal.may_revoke)
+        rows = small_batch.without_repeated(rows, principal.own.zone)
     async with LineWriter(request, headers=_NO_STORE) as lines:
-        async for line in request.app[GATEWAY].claim_links.make_for_rows(
+        async for line in gateway.claim_links.make_for_rows(
             principal.own,
             rows,
             key=idempotency_key,

@@ -12,6 +12,7 @@ from services.issuer_gateway.applications.present_status import PresentStatus
 from services.issuer_gateway.applications.publication import PublishRecognitions
 from services.issuer_gateway.applications.reminders import RemindOffices
 from services.issuer_gateway.applications.whose import WhoseApplications
+from services.issuer_gateway.batches.large_lists import LargeLists
 from services.issuer_gateway.batches.lists_in_hand import ListsInHand
 from services.issuer_gateway.batches.small_batch import CheckList, ListAnswers
 from services.issuer_gateway.config import Config
@@ -58,6 +59,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         idempotency=idempotency,
         log_state=parts.log_state,
         workbooks=parts.workbooks,
+        large_lists=LargeLists(),
         status_lists=parts.status_lists,
         issue_together=IssueTogether(parts.storage, writer, idempotency, rows=issuing.rows, issuing=issuing.issue),
         stack_credentials=StackCredentials(
