@@ -26,6 +26,7 @@ from tests.monitoring import test_drills_of_logs
 from tests.monitoring.stand import Stand, WatchedLedger, stand_in
 from tests.support.alert_rules import alerts
 from tests.support.databases import MakeDatabase
+from tests.support.gateways import NO_WAIT
 
 YEARS = timedelta(days=800)
 AT_ONCE = 400
@@ -238,7 +239,7 @@ async def backed_up(ledger: WatchedLedger, folder: Path) -> int:
 @pytest.mark.drill("VerifierStale", "OutboxWaiting")
 async def test_a_ledger_that_stands_still(stand: Stand) -> None:
     ledger = await stand.ledger()
-    gateway = await stand.gateway(ledger)
+    gateway = await stand.gateway(ledger, **NO_WAIT)
     await stand.verifier(ledger.url, ledger.verifier_key, freshness_seconds_max=3.0)
     office = await gateway.institution("waterland")
     described = await office.describe()
@@ -254,7 +255,7 @@ async def test_a_ledger_that_stands_still(stand: Stand) -> None:
 @pytest.mark.drill("EventsRefused")
 async def test_an_institution_that_is_closed_while_its_word_waits(stand: Stand) -> None:
     ledger = await stand.ledger()
-    gateway = await stand.gateway(ledger)
+    gateway = await stand.gateway(ledger, **NO_WAIT)
     office = await gateway.institution("waterland")
     described = await office.describe()
     watch = await stand.watch()
