@@ -11,7 +11,7 @@ WRITING_MS_PER_SECOND, WRITING_MS_AT_ONCE = 100, 300
 seconds; to write thousands of lines takes fifty milliseconds, and whoever reaches the port may ask."""
 
 
-class Exposition:
+class RationedExposition:
     """Writes the figures, one after the other, so that others have their turn in between."""
 
     def __init__(self, write: Callable[[], bytes]) -> None:

@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from proto.problem import Problem
 from services.edge.docs import DocsPage
-from services.edge.exposition import Exposition
+from services.edge.exposition import RationedExposition
 from services.edge.log import Log
 from services.edge.openapi import openapi_document
 from services.edge.problems import NotReadyProblem
@@ -72,7 +72,7 @@ class Operations:
     ) -> None:
         self._alive = Alive(status="alive", service=service, version=version)
         self._log = log
-        self._exposition = Exposition(metrics)
+        self._exposition = RationedExposition(metrics)
         self._readiness = dict(readiness)
         self._timeout_seconds = timeout_seconds
         self._stopping = stopping

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from services.edge.exposition import WRITING_MS_AT_ONCE, Exposition
+from services.edge.exposition import WRITING_MS_AT_ONCE, RationedExposition
 
 DEAR_MS = 100.0
 
@@ -30,19 +30,19 @@ class Figures:
 
 
 async def test_whoever_asks_now_and_then_gets_what_is_so_now() -> None:
-    exposition = Exposition(Figures(DEAR_MS).written)
+    exposition = RationedExposition(Figures(DEAR_MS).written)
     assert [await exposition.text() for _ in range(3)] == [b"1", b"2", b"3"]
 
 
 async def test_figures_that_cost_little_are_fresh_for_many() -> None:
-    exposition = Exposition(Figures().written)
+    exposition = RationedExposition(Figures().written)
     found = await asyncio.gather(*(exposition.text() for _ in range(500)))
     assert found[-1] == b"500"
 
 
 async def test_many_who_ask_at_once_have_them_written_in_turns_and_not_for_each() -> None:
     figures = Figures(DEAR_MS)
-    exposition = Exposition(figures.written)
+    exposition = RationedExposition(figures.written)
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(figures.watch())
         found = await asyncio.gather(*(exposition.text() for _ in range(1_000)))

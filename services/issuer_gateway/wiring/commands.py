@@ -62,9 +62,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         large_lists=LargeLists(),
         status_lists=parts.status_lists,
         issue_together=IssueTogether(parts.storage, writer, idempotency, rows=issuing.rows, issuing=issuing.issue),
-        stack_credentials=StackCredentials(
-            pool, writer, idempotency, prepare=issuing.prepare, decide=issuing.decide, issue=issuing.issue
-        ),
+        stack_credentials=_stack_credentials(parts, issuing),
         advise_stacks=AdviseStacks(pool, writer),
         change_credential=ChangeCredential(pool, writer, idempotency, effective_margin_ms=config.effective_margin_ms),
         say_again=SayAgain(pool, writer, idempotency),
@@ -81,9 +79,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         use_claim=_use_claim(parts, issuing, reader, links),
         recognition_applications=_recognition_applications(parts, config),
         decide_applications=_decide_applications(parts),
-        grade_conditions=GradeConditions(
-            pool, parts.unit_of_work, learner_keys=parts.learner_keys, log_state=parts.log_state
-        ),
+        grade_conditions=_grade_conditions(parts),
         agreements=_agreements(parts),
         whose_applications=WhoseApplications(parts.unit_of_work),
         export_applications=_export_applications(parts, config),
@@ -98,6 +94,21 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         shown_by_links=shown,
         export_holdings=_export_holdings(parts, links, shown, papers, config),
     )
+
+
+def _stack_credentials(parts: Parts, issuing: Issuing) -> StackCredentials:
+    return StackCredentials(
+        parts.pool,
+        parts.writer,
+        parts.idempotency,
+        prepare=issuing.prepare,
+        decide=issuing.decide,
+        issue=issuing.issue,
+    )
+
+
+def _grade_conditions(parts: Parts) -> GradeConditions:
+    return GradeConditions(parts.pool, parts.unit_of_work, learner_keys=parts.learner_keys, log_state=parts.log_state)
 
 
 def _credential_reader(parts: Parts) -> CredentialReader:
