@@ -37,6 +37,7 @@ GLOSSARY: Mapping[str, Mapping[str, str]] = {
     r"\bsuspended\b": {"de": "ausgesetzt", "es": "suspend", "fr": "suspend"},
     r"\bwithdr(a|e)w": {"de": "zurück(zu)?zieh|zurückgezogen|ziehen sie .*zurück", "es": "ret[ií]r", "fr": "retir"},
     r"\bawarded (by|on|for|to)\b": {"de": "verliehen", "es": "otorg", "fr": "décern"},
+    r"\bendors": {"de": "bestätig", "es": "aval", "fr": "caution"},
     r"\bin full\b": {"de": "ganz", "es": "por completo", "fr": "en totalité"},
     r"\bin part\b": {"de": "zum teil|teils", "es": "en parte|parcial", "fr": "en partie|partiel"},
 }

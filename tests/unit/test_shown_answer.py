@@ -205,7 +205,7 @@ def test_who_endorses_it_and_who_counts_its_achievement_is_printed_in_the_langua
     )
     out = io.StringIO()
     ShownAnswer(Console(file=out, width=200), LANGUAGES["de"]).show(said)
-    assert "Mitgetragen von" in out.getvalue()
+    assert "Bestätigt von" in out.getvalue()
     assert "Agency" in out.getvalue()
     assert "hat die Qualität gesichert" in out.getvalue()
     assert "3.5 ECTS, ganz, https://academy.example/p/1 (nicht diesen Nachweis" in out.getvalue()
