@@ -14,6 +14,8 @@ WIDTHS = (320, 390, 1280)
 _PICTURE_HEIGHT_MAX = 15_000
 _FOLDED_MAX = 40
 """What has more to unfold is long, and is judged as it opens."""
+_ELEMENTS_MAX = 5_000
+"""What has more is a list of pieces that smaller pages show: all is judged but its colours, which take minutes."""
 _HEIGHT = 844
 _RUN = """options => axe.run(document, options).then(found => found.violations.map(
     rule => rule.id + ": " + rule.nodes.map(node => node.target.join(" ")).join(", ")))"""
@@ -90,10 +92,13 @@ class Lens:
         self._picture(f"{name}-320")
         page.evaluate(_UNFOLD, _FOLDED_MAX)
         page.evaluate(self._axe)
-        light = page.evaluate(_RUN, {"resultTypes": ["violations"]})
+        has_colours_judged = page.evaluate("document.getElementsByTagName('*').length") <= _ELEMENTS_MAX
+        rules = {} if has_colours_judged else {"color-contrast": {"enabled": False}}
+        light = page.evaluate(_RUN, {"resultTypes": ["violations"], "rules": rules})
         wide = tuple(filter(None, map(self._too_wide, WIDTHS)))
         page.emulate_media(color_scheme="dark")
-        dark = page.evaluate(_RUN, {"runOnly": ["color-contrast"], "resultTypes": ["violations"]})
+        only_colours = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}
+        dark = page.evaluate(_RUN, only_colours) if has_colours_judged else ()
         self._picture(f"{name}-1280-dark")
         sheets = self._sheets(name) if page.locator(".paper").count() else 0
         last = self._answers[-1] if self._answers else None
