@@ -58,7 +58,7 @@ def canonical_texts(value: Any) -> bytes:
         raise MalformedProblem(f"This JSON has no canonical form (RFC 8785): {error}") from error
 
 
-class CanonicalForm:
+class CanonicalTemplate:
     """The RFC 8785 bytes of objects that differ in some members alone: what they share is written once.
 
     `fixed` are its members' bytes by their names, `open_names` the names of the others; all are ASCII and distinct.

@@ -14,7 +14,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proto import events
-from proto.canonical import INTEGER_MAX, CanonicalForm, canonical_json, canonical_struct, canonical_texts, decode_json
+from proto.canonical import (
+    INTEGER_MAX,
+    CanonicalTemplate,
+    canonical_json,
+    canonical_struct,
+    canonical_texts,
+    decode_json,
+)
 from proto.envelope import open_envelope
 from proto.ids import LeafIndex
 from proto.log.entry import encode as encode_entry
@@ -53,7 +60,7 @@ def test_an_object_of_which_some_members_are_put_in_anew_has_the_bytes_of_the_wh
 ) -> None:
     open_names = [name for name in members if lot.random() < 0.5]
     written = {name: canonical_json(value) for name, value in members.items()}
-    form = CanonicalForm({name: written[name] for name in members if name not in open_names}, open_names)
+    form = CanonicalTemplate({name: written[name] for name in members if name not in open_names}, open_names)
     for _ in range(2):  # what was put in before is not in the next one
         assert form.filled(dict.fromkeys(open_names, b"0")) == rfc8785.dumps(members | dict.fromkeys(open_names, 0))
         assert form.filled({name: written[name] for name in open_names}) == rfc8785.dumps(members)

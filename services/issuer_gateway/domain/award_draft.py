@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from proto.canonical import CanonicalForm, canonical_json, canonical_texts
+from proto.canonical import CanonicalTemplate, canonical_json, canonical_texts
 from proto.documents.claims_root import CLAIMS_ROOT_TERM, ClaimsOfMany, claim_values
 from proto.documents.credential import Award, Learner
 from proto.documents.open_badge import OF_THE_PERSON, who
@@ -45,9 +45,9 @@ class AwardDraft:
         of_all = {name: value for name, value in claims.items() if name not in self._person.values()}
         self._claims = ClaimsOfMany(of_all, self._person.values())
         shared = {name: canonical_json(value) for name, value in document.items() if name not in _FRESH}
-        self._form = CanonicalForm(shared, document.keys() - shared.keys())
+        self._form = CanonicalTemplate(shared, document.keys() - shared.keys())
         said = {name: canonical_json(value) for name, value in subject.items() if name not in self._person}
-        self._subject_form = CanonicalForm(said, self._person)
+        self._subject_form = CanonicalTemplate(said, self._person)
 
     def filled(
         self,
