@@ -7,7 +7,7 @@ from services.issuer_gateway.waiting.turns import WorkTurns
 
 LARGE_BYTES = 1_048_576
 AT_ONCE_MAX = 1
-"""A list of eight megabytes takes two hundred of memory while it is worked on, and two at once are done no sooner."""
+"""A list takes several times its size while it is worked on, and two at once are done no sooner."""
 WAITING_MAX = 16
 WAIT_SECONDS_MAX = 60.0
 
