@@ -11,7 +11,7 @@ from proto.keys import SecretKey
 from proto.moment import Moment
 from proto.problem import InvalidProblem
 from proto.wire.applications import Applicant, ApplicationAnswer, ItemAnswer
-from proto.wire.institutions import AdmissionRequest
+from proto.wire.institutions import AdmissionRequest, InstitutionRequest
 from services.command import output, recognition, registrar
 from services.command.terminal import Terminal, clean, visible
 
@@ -133,3 +133,16 @@ def test_a_registrar_is_told_of_letters_that_look_alike(shown: io.StringIO) -> N
         registrar.read_request(msgspec.json.encode(REQUEST | {"legal_name": "T\u0435\u0441hnical"}))
     )
     assert "its name has Latin and Cyrillic letters" in shown.getvalue()
+
+
+@pytest.mark.parametrize("name", ["A\u202eB", "A\u2066B", "A\u0085B", "A\uffffB"])
+def test_an_institution_is_not_made_under_a_name_that_would_be_read_as_another(name: str) -> None:
+    made = {name: REQUEST[name] for name in ("country", "scope", "accreditation")} | {
+        "slug": "a",
+        "recovery_public_key": SecretKey.generate().public_key,
+    }
+    msgspec.convert(made | {"legal_name": "Université d\u2019A"}, InstitutionRequest)
+    body = {"body": name, "url": "https://c.example"}
+    for wrong in (made | {"legal_name": name}, made | {"legal_name": "A", "accreditation": body}):
+        with pytest.raises(msgspec.ValidationError, match="write it without"):
+            msgspec.convert(wrong, InstitutionRequest)
