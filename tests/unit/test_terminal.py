@@ -137,8 +137,8 @@ def test_a_registrar_is_told_of_letters_that_look_alike(shown: io.StringIO) -> N
 
 @pytest.mark.parametrize("name", ["A\u202eB", "A\u2066B", "A\u0085B", "A\uffffB"])
 def test_an_institution_is_not_made_under_a_name_that_would_be_read_as_another(name: str) -> None:
-    made = {name: REQUEST[name] for name in ("country", "scope", "accreditation")} | {
-        "slug": "a",
+    made = {field: REQUEST[field] for field in ("country", "scope", "accreditation")} | {
+        "slug": "college",
         "recovery_public_key": SecretKey.generate().public_key,
     }
     msgspec.convert(made | {"legal_name": "Université d\u2019A"}, InstitutionRequest)
