@@ -116,6 +116,23 @@ def test_many_parts_are_folded_away_and_those_that_fell_stand_before_them(count:
     assert within.count("s-revoked") == int(is_folded)
 
 
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("https://[x/a/water", "water"),
+        ("https://a]b/c", "c"),
+        ("https://a.example", "https://a.example"),
+        ("https://a.example/?q=/x", "https://a.example/?q=/x"),
+        ("https://a.example/b#/c", "b"),
+        ("https://a.example/%E2%80%AEvalid%0Ax%1B", "valid x"),
+        ("https://a.example/%00%1b", "https://a.example/%00%1b"),
+        ("https://a.example/%zz%ff", "%zz\ufffd"),
+    ],
+)
+def test_any_address_of_a_log_has_a_name_that_turns_nothing(uri: str, name: str) -> None:
+    assert name_of_achievement(uri) == name
+
+
 def test_an_achievement_is_called_by_the_end_of_its_address() -> None:
     assert name_of_achievement("https://school.example/a/water-safety") == "water-safety"
     assert name_of_achievement("https://school.example/a/d%C3%A9lta/") == "délta"

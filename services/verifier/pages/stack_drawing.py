@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import msgspec
 
+from proto.visible_text import within_sentence
 from proto.wire.verifier import Result, ShownState, StackNode
 
 LEAVES_DRAWN_MAX = 40
@@ -51,7 +52,10 @@ class BarShare(msgspec.Struct, frozen=True, kw_only=True):
 
 def name_of_achievement(uri: str) -> str:
     """Return the name at the end of an achievement's address, or the whole of what is no address."""
-    return unquote(urlsplit(uri).path.rstrip("/").rpartition("/")[2]) or uri
+    # By hand: the library refuses some addresses that may stand on a log, such as `https://[x/a`.
+    scheme, mark, rest = uri.partition("#")[0].partition("?")[0].partition(":")
+    path = rest.removeprefix("//").partition("/")[2] if rest.startswith("//") else rest if mark else scheme
+    return within_sentence(unquote(path.rstrip("/").rpartition("/")[2])).strip() or uri
 
 
 def count_of(stack: StackNode) -> int:
