@@ -10,10 +10,12 @@ from proto.number_words import number_of
 from proto.stacking import ects_text
 from proto.wire.own_statements import StandingDecisionAnswer, StandingDecisionPage
 from services.clients.pages import every_page
+from services.command.achievement_names import named
 from services.command.ects_option import ECTS
 from services.command.institution import gateway_client, institution_key_option, print_event
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
+from services.command.terminal import clean
 
 
 @click.group()
@@ -68,7 +70,9 @@ async def list_(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
         state = "in force" if each.is_in_force else each.state if each.state != "live" else "not in force"
         counts = f"{ects_text(each.ects_hundredths)} ECTS {'in full' if each.decision == 'full' else 'in part'}"
         period = f"{each.valid_from[:10]} to before {each.valid_until[:10]}"
-        console.print(f"{each.event_id}  {state}  {counts}  {period}  {each.achievement}", markup=False)
+        console.print(f"{each.event_id}  {state}  {counts}  {period}")
+        console.print(f"  {named(each.achievement, each.title, each.institution_name)}")
+        console.print(clean(f"  towards {each.programme}"))
     console.print(number_of(len(found), "decision"))
 
 

@@ -8,9 +8,11 @@ from proto.ids import parse_credential_id, parse_event_id
 from proto.number_words import number_of
 from proto.wire.own_statements import InvitationAnswer, InvitationPage
 from services.clients.pages import every_page
+from services.command.achievement_names import named
 from services.command.institution import gateway_client, institution_key_option, print_event
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
+from services.command.terminal import clean
 
 _role_option = click.option(
     "--role",
@@ -58,8 +60,9 @@ async def invitations(*, gateway: str, api_key_file: Path, received: bool, as_js
         print_json(InvitationPage(invitations=tuple(found)))
         return
     for each in found:
-        other = each.inviter if received else each.endorser
-        console.print(f"{each.event_id}  {each.state}  {each.role}  {other}  {each.achievement}", markup=False)
+        other, name = (each.inviter, each.inviter_name) if received else (each.endorser, each.endorser_name)
+        console.print(clean("  ".join(filter(None, (each.event_id, each.state, each.role, name, other)))))
+        console.print(f"  {named(each.achievement, each.title, None)}")
     console.print(number_of(len(found), "invitation"))
 
 
@@ -105,7 +108,9 @@ async def list_(*, credential_id: str, gateway: str, api_key_file: Path, as_json
         return
     for each in page.endorsements:
         state = "holds" if each.holds else "uninvited" if each.state == "live" else each.state
-        console.print(f"{each.event_id}  {state}  {each.role}  {each.endorser}", markup=False)
+        console.print(
+            clean("  ".join(filter(None, (each.event_id, state, each.role, each.endorser_name, each.endorser))))
+        )
     console.print(number_of(len(page.endorsements), "endorsement"))
 
 

@@ -18,6 +18,7 @@ from proto.wire.applications import (
 )
 from services.clients.gateway import GatewayClient
 from services.clients.http_session import client_session
+from services.command.achievement_names import named
 from services.command.ects_option import ECTS
 from services.command.institution import gateway_client, institution_key_option
 from services.command.links import client_of_link, gateway_option
@@ -275,6 +276,14 @@ async def report(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
         return
     console.print(f"waiting {found.open_count}, of which overdue {found.overdue_count}; appeals {found.appealed_count}")
     console.print(f"decided: full {found.full_count}, partial {found.partial_count}, refused {found.refused_count}")
+    console.print(
+        f"of these at once {found.at_once_count}; decided otherwise on appeal {found.changed_on_appeal_count}"
+    )
+    if found.refused_percent is not None:
+        console.print(f"refused: {found.refused_percent} %")
+    if found.median_hours is not None:
+        console.print(f"hours to the first decision by a person, the middle one: {found.median_hours}")
     for each in found.unlike:
         counted = f"full {each.full}, partial {each.partial}, refused {each.refused}"
-        console.print(f"unlike: {each.achievement}  {counted}", markup=False)
+        console.print(f"unlike: {counted}  {named(each.achievement, each.title, each.institution_name)}")
+        console.print(clean(f"  towards {each.programme}"))
