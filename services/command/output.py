@@ -16,8 +16,7 @@ import click
 import msgspec
 import uvloop
 
-from proto.problem import Problem
-from services.clients.log_client import LogUnreachableProblem
+from proto.problem import Problem, UnavailableProblem
 from services.command.terminal import Terminal, visible
 from services.operator_fault import OperatorFault
 
@@ -69,7 +68,7 @@ def print_problem(problem: Problem | OperatorFault, *, as_json: bool) -> None:
 
 def _said_by_log(problem: Problem | OperatorFault) -> str:
     """Return why a log has no answer now in its own words, such as that no standby confirms; "" where it gave none."""
-    said = problem.members.get("log_problem", {}).get("detail") if isinstance(problem, LogUnreachableProblem) else None
+    said = problem.members.get("log_problem", {}).get("detail") if isinstance(problem, UnavailableProblem) else None
     return f"\n  The log says: {said[:_SAID_MAX]}" if isinstance(said, str) else ""
 
 
