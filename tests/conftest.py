@@ -45,8 +45,6 @@ VENDORED = Path(__file__).parent / "conformance" / "vectors"
 # Tests start hundreds of processes of ours, each of which would compile all modules that it loads anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-# Nor has any of them to read who certifies what on the internet, which takes a fifth of a command's start.
-os.environ |= {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
 
 # How long anything takes is never a verdict here: a busy machine draws slowly, and a first run reads tables.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
