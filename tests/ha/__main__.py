@@ -37,6 +37,7 @@ def _arguments() -> argparse.Namespace:
         default="true",
         help="DATABASE_STANDBY_REQUIRED of ledgers and gateways",
     )
+    parser.add_argument("--without-speed", action="store_true", help="do not measure appends a second")
     parser.add_argument("--only", action="append", choices=sorted(FAULTS), help="these kinds of faults, in this order")
     return parser.parse_args()
 
@@ -48,7 +49,7 @@ async def _run(given: argparse.Namespace) -> int:
         say(f"skipped      {error}")
         return MISSING
     is_run = given.failovers > 0 or given.only
-    one = await speed_of_one(say) if is_run and not given.only else None
+    one = await speed_of_one(say) if is_run and not given.only and not given.without_speed else None
     is_standby_required = given.standby_required == "true"
     async with open_ha_stand(programs, folder=given.data, is_standby_required=is_standby_required) as stand:
         say("\n".join(["", *stand.lines(), "stop         Ctrl-C", ""]))

@@ -258,8 +258,9 @@ class Database:
         return None
 
     async def switch_over(self, leader: Node) -> None:
-        """Ask Patroni for a planned change of the leader."""
-        await self.ask("POST", f"http://{leader.own('api')}/switchover", {"leader": leader.name}, seconds=60.0)
+        """Ask Patroni for a planned change of the leader; where it ends meanwhile, whoever looks sees what came of it."""
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            await self.ask("POST", f"http://{leader.own('api')}/switchover", {"leader": leader.name}, seconds=60.0)
 
     async def ask(self, method: str, url: str, send: object = None, *, seconds: float = ASK_SECONDS) -> Any:
         """Return the decoded answer of a program's HTTP interface, or its text."""

@@ -203,20 +203,27 @@ BESIDE_IT: dict[str, Fault] = {
 }
 """What may come in the midst of another fault; waits for nothing to be well before."""
 FAULTS = OF_THE_DATABASE | BESIDE_IT
-TOGETHER_MAX = 2
+TOGETHER_MAX = 3
 
 
 def dealt(rng: Random, count: int, *, together: int = 1) -> list[tuple[str, ...]]:
     """Return rounds with so many kinds in all, in an order that the seed gives, each once before any comes again.
 
-    Two together are one of the database and one beside it.
+    Several together are one of the database and others beside it.
     """
-    decks: Sequence[Sequence[str]] = [list(FAULTS)] if together == 1 else [list(OF_THE_DATABASE), list(BESIDE_IT)]
-    rounds = zip(*(_cards(rng, deck) for deck in decks), strict=True)
-    return list(itertools.islice(rounds, -(-count // len(decks))))
+    rounds = -(-count // together)
+    if together == 1:
+        return [(kind,) for kind in itertools.islice(_cards(rng, list(FAULTS)), rounds)]
+    leading, beside = _cards(rng, list(OF_THE_DATABASE)), _cards(rng, list(BESIDE_IT))
+    return [(next(leading), *itertools.islice(beside, together - 1)) for _ in range(rounds)]
 
 
 def _cards(rng: Random, deck: Sequence[str]) -> Iterator[str]:
-    """Yield the cards of a deck, shuffled, again and again."""
+    """Yield the cards of a deck, shuffled, again and again, but none twice in succession."""
+    last = ""
     while True:
-        yield from rng.sample(deck, len(deck))
+        cards = rng.sample(deck, len(deck))
+        while cards[0] == last:
+            cards = rng.sample(deck, len(deck))
+        yield from cards
+        last = cards[-1]

@@ -62,7 +62,7 @@ def _sorts(every: list[Failover]) -> list[tuple[str, list[Failover]]]:
     alone = [each for each in every if not each.beside]
     return [
         ("one fault at a time", alone),
-        ("two at a time", [each for each in every if each.beside]),
+        ("several at a time", [each for each in every if each.beside]),
         ("another leads after it", [each for each in every if each.is_other_leader]),
     ]
 

@@ -3,6 +3,8 @@
 import asyncio
 from random import Random
 
+import pytest
+
 from proto.ids import CredentialId
 from tests.ha.clients import Said, Seen
 from tests.ha.doors import Door, Sides
@@ -23,11 +25,15 @@ def test_a_seed_deals_the_same_faults_again_and_each_kind_once_before_any_comes_
     assert dealt(Random(8), count) != dealt(Random(7), count)
 
 
-def test_two_faults_at_one_time_are_one_of_the_database_and_one_beside_it_and_each_kind_comes_once() -> None:
-    rounds = dealt(Random(7), len(FAULTS), together=2)
-    assert all(first in OF_THE_DATABASE and second in BESIDE_IT for first, second in rounds)
-    assert sorted(kind for each in rounds for kind in each) == sorted(FAULTS)
-    assert len(dealt(Random(7), 5, together=2)) == 3, "an odd number is made even, never less"
+@pytest.mark.parametrize("together", [2, 3])
+def test_faults_at_one_time_are_one_of_the_database_and_others_beside_it(together: int) -> None:
+    rounds = dealt(Random(7), 6 * len(FAULTS), together=together)
+    assert all(first in OF_THE_DATABASE and set(others) <= BESIDE_IT.keys() for first, *others in rounds)
+    assert all(len(set(each)) == together for each in rounds), "none beside itself"
+    assert sorted(first for first, *_ in rounds[: len(OF_THE_DATABASE)]) == sorted(OF_THE_DATABASE)
+    others = [kind for _, *others in rounds for kind in others]
+    assert sorted(others[: len(BESIDE_IT)]) == sorted(BESIDE_IT), "each once before any comes again"
+    assert len(dealt(Random(7), 7, together=together)) * together >= 7, "made up to whole rounds, never fewer"
 
 
 def test_the_longest_stretch_without_a_commit_counts_from_the_beginning_and_to_the_end() -> None:
