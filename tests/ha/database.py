@@ -258,7 +258,7 @@ class Database:
         return None
 
     async def switch_over(self, leader: Node) -> None:
-        """Ask Patroni for a planned change of the leader; where it ends meanwhile, whoever looks sees what came of it."""
+        """Ask Patroni for a planned change of the leader; where it ends meanwhile, the nodes show what came of it."""
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
             await self.ask("POST", f"http://{leader.own('api')}/switchover", {"leader": leader.name}, seconds=60.0)
 
