@@ -103,7 +103,7 @@ drills: $(VENV)/dev.stamp monitoring-tools ## bring about the fault of every ala
 runbook-walk: $(VENV)/dev.stamp ## follow every entry of the runbook by its own commands: bring its state about, and see it mended
 	@exec $(BIN)/python -m pytest tests/runbook --walks $(ARGS)
 
-packages: $(VENV)/dev.stamp package-tools ## build and try all that it is handed over in: wheel, image (buildah, mmdebstrap), units, manifests
+packages: $(VENV)/dev.stamp package-tools ## build and try all that it is handed over in: wheel, image (buildah, mmdebstrap), compose (podman), units, manifests
 	@CREDENTIFY_TEST_CONTAINER=1 $(BIN)/python -m pytest tests/packages $(ARGS)
 
 .PHONY: operator-walk
