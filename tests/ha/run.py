@@ -190,10 +190,10 @@ async def run_failovers(
             baseline = [round(await probe(clients), 2) for _ in range(BASELINE_PROBES)]
             ends_at = time.monotonic() + minutes * 60 if minutes else math.inf
             for number, kinds in enumerate(rounds, start=1):
-                tell(f"{number:>3}/{len(rounds):<8} {' + '.join(kinds)}")
                 if time.monotonic() > ends_at:
                     tell("             the time is over: no more faults, what is there is judged")
                     break
+                tell(f"{number:>3}/{len(rounds):<8} {' + '.join(kinds)}")
                 rngs = [Random(f"{seed} {number} {kind}") for kind in kinds]
                 try:
                     found = await brought_about(stand, clients, kinds, rngs, committed)
