@@ -69,7 +69,7 @@ async def doctor(*, services: tuple[str, ...], data: Path | None, as_json: bool)
     """
     environ: Mapping[str, str] = os.environ
     if data is not None or not addresses(environ):
-        environ = dict(os.environ) | environ_of(data or Path(os.environ.get("CREDENTIFY_DATA") or default_folder()))
+        environ = dict(os.environ) | _of_up(data)
     configured = addresses(environ)
     if missing := [service for service in services if service not in configured]:
         raise InvalidProblem(f"This environment configures no {missing[0]}: run it where CREDENTIFY_… is set")
@@ -83,6 +83,21 @@ async def doctor(*, services: tuple[str, ...], data: Path | None, as_json: bool)
         _show(findings)
     states = {finding.state for finding in findings}
     sys.exit(EXIT_PROBLEM if "bad" in states else EXIT_COULD_NOT_LOOK if "unknown" in states else 0)
+
+
+def _of_up(data: Path | None) -> dict[str, str]:
+    """Return what `environ_of` says of a folder, or of the usual one; who has neither is told what to do instead."""
+    named = data or os.environ.get("CREDENTIFY_DATA")
+    try:
+        return environ_of(Path(named) if named else default_folder())
+    except InvalidProblem as problem:
+        if named:
+            raise
+        raise InvalidProblem(
+            "This environment has no setting of a service, and no `credentify up` runs for this user. Run it as the "
+            "service is run (systemd: sh systemd/as-service.sh ledger credentify doctor ledger; in its container: "
+            "credentify doctor), or name the folder of `up` with --data"
+        ) from problem
 
 
 async def _looked_at(service: str, environ: Mapping[str, str], session: aiohttp.ClientSession) -> list[Diagnosis]:

@@ -217,3 +217,7 @@ async def test_an_environment_without_services_and_a_folder_without_any_are_told
     refused = await examined({"CREDENTIFY_DATA": str(tmp_path)})
     assert refused.status == 1
     assert not refused.findings
+    environ = {"XDG_DATA_HOME": str(tmp_path), "CREDENTIFY_DATA": ""}
+    bare = await asyncio.to_thread(functools.partial(CliRunner().invoke, main, ["doctor", "ledger"], env=environ))
+    assert bare.exit_code == 1
+    assert "as-service.sh" in bare.output, "who typed it in a shell without settings is told how they get there"
