@@ -17,8 +17,15 @@ def clean(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Return lines of ours, which may quote others, without such signs; line ends stay."""
-    return "".join(sign if sign.isprintable() or sign in _KEPT else " " for sign in text)
+    """Return lines of ours, which may quote others, without such signs; line ends stay.
+
+    What is half a letter (a file's name that this terminal's encoding cannot read) is written as its number.
+    """
+    return "".join(sign if sign.isprintable() or sign in _KEPT else _hidden(sign) for sign in text)
+
+
+def _hidden(sign: str) -> str:
+    return f"\\u{ord(sign):04x}" if "\ud800" <= sign <= "\udfff" else " "
 
 
 class Terminal(Console):

@@ -146,3 +146,7 @@ def test_an_institution_is_not_made_under_a_name_that_would_be_read_as_another(n
     for wrong in (made | {"legal_name": name}, made | {"legal_name": "A", "accreditation": body}):
         with pytest.raises(msgspec.ValidationError, match="write it without"):
             msgspec.convert(wrong, InstitutionRequest)
+
+
+def test_what_is_half_a_letter_is_written_as_its_number() -> None:
+    assert visible("\udcc5\udc81\u00f3d\x9bz") == "\\udcc5\\udc81ód z"
