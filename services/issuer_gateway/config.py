@@ -206,7 +206,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     page_rows_default: int = 50
     page_rows_max: int = 200
     batch_chunk_rows: int = 512
-    """Rows of a list that are done in one transaction: two groups of the largest size (DESIGN 9)."""
+    """Rows of a list answered at once that are done in one transaction: two groups of the largest size (DESIGN 9)."""
+    batch_part_rows: int = 768
+    """Rows of a file in the background that are done in one transaction, which waits for the disk: three groups."""
+    batch_part_bytes_max: int = 4_194_304
+    """Bytes of the rows of such a part, of which two are in memory at a time."""
     batch_shuffled_bytes_max: int = 8_388_608
     """Rows of a file are put in order by lot, so many bytes of them at a time: all, of most files."""
     coalesced_max: int = 64

@@ -248,4 +248,5 @@ class Changes:
         if self._issues:
             refs = [issue.award.learner.ref for issue in self._issues]
             learners = await learners_for(self._connection, self._tenant, refs)
-            await store(self._by.learner_keys, self._connection, self._tenant, self._issues, learners)
+            keys = await self._by.learner_keys.made(learner.learner_id for learner in learners.values())
+            await store(self._connection, self._tenant, self._issues, learners, keys)

@@ -8,7 +8,7 @@ import asyncio
 import dataclasses
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -172,8 +172,7 @@ class Upload:
         """Seal the records that have gathered, by lot, in parts that are worked on in one transaction each."""
         header = self._file.header
         ordered = await asyncio.to_thread(shuffled, self._records, lambda record: whose_row(header, record))
-        for start in range(0, len(ordered), LIMITS.batch_chunk_rows):
-            some = ordered[start : start + LIMITS.batch_chunk_rows]
+        for some in in_parts(ordered):
             part = BatchPart(self._file.header, tuple((record.line, record.content) for record in some))
             number = self._part_count + len(self._sealed)
             self._sealed.append(self._key.data.seal(_ENCODE_PART(part), "batch-part", part_name(self.batch_id, number)))
@@ -237,6 +236,20 @@ class Upload:
             )
         self._by.called.fire()
         return batch
+
+
+def in_parts(records: Sequence[FileRecord]) -> Iterator[list[FileRecord]]:
+    """Yield records, in their order, in parts that have a bounded number of rows and of bytes, of at least one each."""
+    part: list[FileRecord] = []
+    bytes_left = LIMITS.batch_part_bytes_max
+    for record in records:
+        if part and (len(part) == LIMITS.batch_part_rows or len(record.content) > bytes_left):
+            yield part
+            part, bytes_left = [], LIMITS.batch_part_bytes_max
+        part.append(record)
+        bytes_left -= len(record.content)
+    if part:
+        yield part
 
 
 def part_name(batch_id: BatchId, number: int) -> str:

@@ -32,7 +32,7 @@ from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials.decide_awards import DecideAwards
 from services.issuer_gateway.credentials.earlier_awards import content_of
 from services.issuer_gateway.credentials.issue_credential import IssueCredential
-from services.issuer_gateway.credentials.prepare_rows import PrepareRows
+from services.issuer_gateway.credentials.prepare_rows import ROWS_AT_A_TIME, PrepareRows, ReadRow
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
 from services.issuer_gateway.domain.places_at_hand import lending
 from services.issuer_gateway.domain.tenant import Tenant
@@ -237,9 +237,14 @@ class PartWork:
         reading = batches.reading_of(batch.reading)
         if batch.kind == "changes":
             return _read_changes(batch, tenant, part, records, key=key)
-        rows = [award_row(part.header, record, reading) for record in records]
-        rows = meant(rows, on_repeat=batch.on_repeat, may_revoke=batch.may_revoke)
-        said = {row.line: content_of(row.award, tenant.zone) for row in rows if row.award is not None}
+        rows: list[ReadRow] = []
+        said: dict[int, bytes] = {}
+        for start in range(0, len(records), ROWS_AT_A_TIME):
+            await asyncio.sleep(0)
+            some = [award_row(part.header, record, reading) for record in records[start : start + ROWS_AT_A_TIME]]
+            some = meant(some, on_repeat=batch.on_repeat, may_revoke=batch.may_revoke)
+            said |= {row.line: content_of(row.award, tenant.zone) for row in some if row.award is not None}
+            rows += some
         items, refused = await self.rows.prepare(
             tenant, rows, self.writer.now(), is_dry=batch.is_dry_run, api_key_id=batch.api_key_id
         )

@@ -23,6 +23,7 @@ from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
 from services.persistence.postgres import Connection, Pool
+from services.persistence.postgres_behind import Behind
 
 
 class Issues(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +95,9 @@ class IssueCredential:
         created_at = datetime.fromisoformat(now)
         taken = list(decided.taken.values())
         if taken:
-            await self._writer.enqueue(connection, tenant, decided.said)
             learners = await learners_for(connection, tenant, [item.award.learner.ref for item in taken])
-            created_at = await store(self._learner_keys, connection, tenant, taken, learners)
+            async with Behind() as behind:
+                await behind.begin(self._writer.enqueue(connection, tenant, decided.said))
+                keys = await self._learner_keys.made(learner.learner_id for learner in learners.values())
+            created_at = await store(connection, tenant, taken, learners, keys)
         return Issues(refused=decided.refused, taken=decided.taken, created_at=created_at)

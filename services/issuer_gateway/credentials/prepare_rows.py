@@ -21,7 +21,7 @@ from services.issuer_gateway.status_lists import StatusLists
 from services.issuer_gateway.store import achievements
 from services.persistence.postgres import Connection, Pool, keep_alive
 
-_ROWS_AT_A_TIME = 25
+ROWS_AT_A_TIME = 10
 """After so many rows of a batch, others get their turn."""
 
 
@@ -92,7 +92,7 @@ class PrepareRows:
             await self._status_lists.reserve(tenant, len(uris))
         drafts = AwardDrafts()
         for count, row in enumerate(rows, start=1):
-            if count % _ROWS_AT_A_TIME == 0:
+            if count % ROWS_AT_A_TIME == 0:
                 await (asyncio.sleep(0) if connection is None else keep_alive(connection))
             if row.award is None:
                 refused[row.line] = await self._with_more(tenant, row, known, now)

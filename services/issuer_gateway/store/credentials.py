@@ -88,8 +88,8 @@ def _stored(row: asyncpg.Record) -> StoredCredential:
     )
 
 
-async def add(connection: Connection, credentials: Sequence[NewCredential]) -> datetime:
-    """Add at least one credential, whose event is in the outbox already; return the transaction's time."""
+async def add(connection: Connection, credentials: Sequence[NewCredential]) -> None:
+    """Add credentials, whose events are in the outbox already."""
     rows = [
         (
             bytes.fromhex(item.credential_id),
@@ -108,7 +108,11 @@ async def add(connection: Connection, credentials: Sequence[NewCredential]) -> d
         for item in credentials
     ]
     await add_rows(connection, "credential", _COLUMNS, rows)
-    created_at: datetime = await connection.fetchval("SELECT now()")  # as the column has it: the transaction's
+
+
+async def added_at(connection: Connection) -> datetime:
+    """Return when the credentials were made that this transaction has added."""
+    created_at: datetime = await connection.fetchval("SELECT now()")  # as the column has it: the transaction's time
     return created_at
 
 
