@@ -16,4 +16,4 @@ async def test_line_breaks_and_right_to_left_texts_are_shown_as_such(gateway: Ru
     assert f'<p lang="ar" dir="auto">{ARABIC}\n\nب</p>' in page
     assert '<dd lang="ar" dir="auto">أ\nب</dd>' in page
     assert f"<bdi>جامعة {ARABIC}</bdi>" in page
-    assert '[dir="auto"] { white-space: pre-line; unicode-bidi: isolate; }' in page
+    assert '[dir="auto"] { white-space: pre-line; unicode-bidi: isolate; text-align: left; }' in page
