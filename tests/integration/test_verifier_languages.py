@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proto.documents.vocabulary import CONCEPTS, RESULT_STATUS_LABELS
+from proto.visible_text import within_sentence
 from services.command import offline_words
 from services.verifier import pages
 from services.verifier.documents import other_formats
@@ -112,7 +113,7 @@ def _said(language: Language, name: str, value: Any) -> str:
         return ", ".join(language.word(FIELDS[field]) for field in value)
     if name in {"since", "until", "at", "time"}:
         return f"{value[:10]} {value[11:16]} UTC" if "T" in value else str(value)
-    return {350: "3.5", 700: "7"}.get(value, str(value)) if name in {"remaining", "declared"} else str(value)
+    return {350: "3.5", 700: "7"}[value] if name in {"remaining", "declared"} else within_sentence(value)
 
 
 @pytest.mark.parametrize(
