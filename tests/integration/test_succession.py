@@ -37,7 +37,7 @@ from services.verifier.config import Config as VerifierConfig
 from tests.support.bundles import policy_of
 from tests.support.commands import credentify
 from tests.support.databases import MakeDatabase
-from tests.support.gateways import running_gateway
+from tests.support.gateways import NO_WAIT, running_gateway
 from tests.support.ledgers import (
     ORIGIN,
     WAIT_SECONDS,
@@ -448,7 +448,7 @@ async def test_a_third_log_goes_on_from_the_second(
 async def test_a_gateway_goes_on_with_the_next_log_and_loses_nothing_in_silence(
     old: RunningLedger, make_database: MakeDatabase, tmp_path: Path
 ) -> None:
-    async with running_gateway(make_database, tmp_path / "gateway", old) as gateway:
+    async with running_gateway(make_database, tmp_path / "gateway", old, **NO_WAIT) as gateway:
         office = await gateway.institution("waterland")
         uri = (await office.describe()).achievement.uri
         first, second = await office.issue(uri, "one"), await office.issue(uri, "two")
