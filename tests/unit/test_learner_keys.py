@@ -12,7 +12,7 @@ from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.vault import Vault
 
 KEYSTORE = Keystore(bytes(range(32)))
-NAMES = [LearnerId(f"learner-{number}") for number in range(611)]
+NAMES = [LearnerId(f"learner-{number}") for number in range(2_111)]
 
 
 class OvertakenVault(Vault):

@@ -34,8 +34,8 @@ MMAP_BYTES = 1024 * 1024 * 1024
 """So much of the file is read through the kernel's cache: a hundred keys of a million then cost a third of the time
 (a key takes 132 bytes)."""
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", f"mmap_size={MMAP_BYTES}")
-_NAMES_MAX = 500
-_ROWS_MAX = 250
+_ROWS_MAX = 1_000
+"""Of one statement, where SQLite takes so many values: after each the thread waits for its turn with the event loop."""
 _T = TypeVar("_T")
 _TABLES = """
     CREATE TABLE IF NOT EXISTS learner_key (
@@ -281,20 +281,26 @@ class Vault:
 
 
 def _add_keys(file: sqlite3.Connection, rows: list[tuple[LearnerId, bytes]]) -> int:
-    """Add the keys that are not there yet, many by one statement: each lets another thread have its turn meanwhile."""
+    """Add the keys that are not there yet, many by one statement; return how many."""
     added = 0
-    for start in range(0, len(rows), _ROWS_MAX):
-        part = rows[start : start + _ROWS_MAX]
+    at_once = _rows_at_once(file, values=2)
+    for start in range(0, len(rows), at_once):
+        part = rows[start : start + at_once]
         marks = ", ".join(["(?, ?)"] * len(part))
         statement = f"INSERT OR IGNORE INTO learner_key (learner_id, sealed) VALUES {marks}"  # noqa: S608 - the text holds question marks only
         added += file.execute(statement, [value for row in part for value in row]).rowcount
     return added
 
 
+def _rows_at_once(file: sqlite3.Connection, *, values: int) -> int:
+    return min(_ROWS_MAX, file.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // values)
+
+
 def _keys(file: sqlite3.Connection, names: list[LearnerId]) -> dict[LearnerId, bytes | None]:
     found: dict[LearnerId, bytes | None] = {}
-    for start in range(0, len(names), _NAMES_MAX):
-        part = names[start : start + _NAMES_MAX]
+    at_once = _rows_at_once(file, values=1)
+    for start in range(0, len(names), at_once):
+        part = names[start : start + at_once]
         marks = ", ".join("?" * len(part))
         rows = file.execute(f"SELECT learner_id, sealed FROM learner_key WHERE learner_id IN ({marks})", part)  # noqa: S608 - the text holds question marks only
         found |= dict(rows.fetchall())
