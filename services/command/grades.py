@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from proto.number_words import number_of
-from proto.wire.grade_conditions import ConditionPlace, GradeConditionList, GradePreview, GradeScale
+from proto.wire.grade_conditions import GradeConditionList, GradePreview, GradeScale
 from services.command.achievement_names import named
 from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option
@@ -98,7 +97,7 @@ async def ask(
 async def ask_none(*, gateway: str, api_key_file: Path, **place: str) -> None:
     """Ask for no grades any more: the standing decision decides whatever the grade."""
     async with gateway_client(gateway, api_key_file) as client:
-        await client.remove_grade_condition(msgspec.convert(place, ConditionPlace))
+        await client.remove_grade_condition(**place)
     console.print(clean(f"no grade is asked for: {place['achievement']}"))
 
 

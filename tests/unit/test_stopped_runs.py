@@ -11,6 +11,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
+HEARS_THE_TERMINAL = (
+    *(sys.executable, "-c"),
+    "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])",
+)
+"""What these tests themselves were begun with (`nohup`, a service) may ignore the end of a terminal."""
 STUBBORN = "trap '' TERM HUP INT; sleep 1000 & echo $! > {folder}/grandchild; echo $$ > {folder}/child; wait"
 RUN = """
 import asyncio, sys
@@ -64,7 +69,7 @@ def _nothing_is_left(tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_all_that_was_started_also_what_hears_none(tmp_path: Path, number: signal.Signals) -> None:
-    run = Run(tmp_path)
+    run = Run(tmp_path, *HEARS_THE_TERMINAL)
     run.said.close()  # as a terminal that was closed: what is said meanwhile hinders nobody who cleans up
     assert run.told(number) == 128 + number
     assert (tmp_path / "cleaned").exists()

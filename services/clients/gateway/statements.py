@@ -1,11 +1,10 @@
 """What institutions say of each other's achievements and credentials, as calls."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 from proto.ids import CredentialId, EventId
 from proto.wire.gateway import EventAnswer, RecognitionRequest
-from proto.wire.grade_conditions import ConditionPlace, GradeConditionList, GradePreview, GradeTrial
+from proto.wire.grade_conditions import GradeConditionList, GradePreview, GradeTrial
 from proto.wire.institutions import GradeCondition
 from proto.wire.own_statements import (
     EndorsementPage,
@@ -59,10 +58,10 @@ class StatementCalls(HttpClient):
         """Return what a condition means and whom it would have touched; nothing is kept."""
         return await self.call("POST", "/v1/grade-conditions/preview", GradePreview, send=trial)
 
-    async def remove_grade_condition(self, place: ConditionPlace) -> None:
-        """Ask for no grades any more of an achievement towards a programme."""
-        query = {name: getattr(place, name) for name in ConditionPlace.__struct_fields__}
-        await self.request_bytes("DELETE", f"/v1/grade-conditions?{urlencode(query)}")
+    async def remove_grade_condition(self, *, achievement_issuer: str, achievement: str, programme: str) -> None:
+        """Ask for no grades any more of an institution's achievement towards a programme."""
+        place = {"achievement_issuer": achievement_issuer, "achievement": achievement, "programme": programme}
+        await self.request_bytes("DELETE", "/v1/grade-conditions", query=place)
 
     async def invite_endorser(self, request: EndorserRequest | Json, *, key: str | None = None) -> EventAnswer:
         """Invite an institution to endorse the credentials of an achievement, in one role."""
