@@ -32,6 +32,9 @@ def plainly(text: str, cells: list[str]) -> str:
 
 @given(st.lists(CELLS, max_size=6), st.lists(st.tuples(CELLS, st.sampled_from(["{}", "'{}'", '"{}"', "`{}`", "{!r}"]))))
 @example(["2026-02-30"], [("2026-02-30", "'{}'")])
+@example(["\U00018d09", "2026-02-30"], [("0", "'{}'")])
+@example(["0"], [("\u241f", "'{}'")])
+@example(["x", "2026-02-30"], [("'x'", '"{}"'), ("'2026-02-30'", '"{}"')])
 @example(["it's\n", 'a "b'], [("it's\n", "{!r}"), ('a "b', "{!r}")])
 def test_what_a_row_holds_is_masked_wherever_its_problem_says_it(cells: list[str], said: list[tuple[str, str]]) -> None:
     detail = " and ".join(form.format(cell) for cell, form in said)

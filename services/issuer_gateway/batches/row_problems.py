@@ -22,8 +22,7 @@ _SHORTEST = 3
 _QUOTED = re.compile(r"""'([^']+)'|"([^"]+)"|`([^`]+)`""")
 _OUR_MEMBERS = ("type", "title", "status", "code")
 _BETWEEN = "\u241f"
-"""Between the cells of a row: it stands in none of our words, and is written as it is where it is quoted."""
-_QUOTE, _ESCAPED_QUOTE = "'", "\\'"
+"""Between cells, where it is asked whether any of them holds a text: it stands in none of our words."""
 _CREDITS = re.compile(r"^\d{1,4}(\.\d{1,2})?$", re.ASCII)
 _POINTER = re.compile(r"^(/[a-z0-9_]*)*$", re.ASCII)
 _MEMBER_NAME = re.compile(r"^[a-z][a-zA-Z0-9_]{0,40}$", re.ASCII)
@@ -78,9 +77,9 @@ class _RowMask:
 
     def __init__(self, cells: Iterable[str], document: dict[str, Any]) -> None:
         self._cells = sorted({cell.strip() for cell in cells} - {""}, key=len, reverse=True)
-        self._joined = _BETWEEN.join(self._cells)
-        escaped = repr(self._joined)
-        self._escaped = f"{escaped}{_BETWEEN}{escaped.replace(_ESCAPED_QUOTE, _QUOTE)}"
+        self._quoted = [repr(cell) for cell in self._cells]
+        self._all = _BETWEEN.join((*self._cells, *self._quoted))
+        self._no_days: dict[str, bool] = {}
         said = "\n".join(_all_texts(document))
         self._named = [cell for cell in self._cells if len(cell) >= _SHORTEST and cell in said]
 
@@ -102,17 +101,24 @@ class _RowMask:
     def _masked_text(self, text: str) -> str:
         text = _QUOTED.sub(self._unquoted, text)
         for cell in self._named:
-            if cell in text and not _CREDITS.match(cell) and not is_no_day(cell):
+            if cell in text and not _CREDITS.match(cell) and not self._is_no_day(cell):
                 text = re.sub(rf"(?<!\w){re.escape(cell)}(?!\w)", _PLACEHOLDER, text)
         return text
 
     def _unquoted(self, match: re.Match[str]) -> str:
         inner = next(filter(None, match.groups()))
-        if inner in self._joined:
-            is_of_row = any(inner in cell and not is_no_day(cell) for cell in self._cells)
-        else:
-            is_of_row = inner in self._escaped
+        if inner not in self._all:
+            return match[0]
+        both = zip(self._cells, self._quoted, strict=True)
+        is_of_row = any((inner in cell or inner in quoted) and not self._is_no_day(cell) for cell, quoted in both)
         return _PLACEHOLDER if is_of_row else match[0]
+
+    def _is_no_day(self, cell: str) -> bool:
+        """Tell it of a cell that is quoted, once for all that quote it."""
+        known = self._no_days.get(cell)
+        if known is None:
+            known = self._no_days[cell] = is_no_day(cell)
+        return known
 
 
 def _all_texts(value: Any) -> Iterator[str]:
