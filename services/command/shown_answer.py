@@ -19,12 +19,13 @@ from proto.wire.verifier import (
 )
 from services.command.shown_content import ShownContent
 from services.command.worded_lines import OF_LOG, WordedLines
+from services.edge.check_words import CHECK_NAMES
 from services.verifier.languages import DEFAULT, Language
 from services.verifier.languages.english import REASONS, STATES, when
 from services.verifier.pages.said import has_titles, pick
 from services.verifier.pages.stack_drawing import name_of_achievement
 from services.verifier.pages.verdict import lead, next_step, result_words
-from services.verifier.pages.words import ENDORSER_ROLES, LEVELS, NAMES, NOT_COVERED, STANDINGS, TITLES_OF_PARTS
+from services.verifier.pages.words import ENDORSER_ROLES, LEVELS, NOT_COVERED, STANDINGS, TITLES_OF_PARTS
 from services.verifier.pages.words import WORDS as PAGE_WORDS
 from services.verifier.verdict.today import decisive
 
@@ -96,7 +97,7 @@ class ShownAnswer:
     def _checks(self, answer: Answer) -> None:
         self._lines.heading("What was checked")
         for check in answer.checks:
-            named = f"{self._word(NAMES[check.check])}: {self._word(result_words(check))}."
+            named = f"{self._word(CHECK_NAMES[check.check])}: {self._word(result_words(check))}."
             self._console.print(f"  {_SIGNS[check.result]} ", end="", markup=True)
             self._lines.plain(f"{named} {check.detail}")
             if check.cause:

@@ -154,4 +154,4 @@ def test_an_upgrade_keeps_what_was_there(engine: Engine, up: Path) -> None:
     )
     after = engine.type(f"curl -sS {OURS['LEDGER']}/v1/log", cwd=up)
     key = re.compile(r'"verifier_key": ?"([^"]+)"')
-    assert key.search(before)[1] == key.search(after)[1]  # type: ignore[index]  # both have one
+    assert key.findall(before) == key.findall(after) != []

@@ -14,13 +14,12 @@ from proto.wire.applications import ApplicationAnswer, Precedent, ReasonCode, Re
 from proto.wire.grade_conditions import GradeConditionList, GradePreview
 from proto.wire.own_statements import EndorsementPage, InvitationPage, StandingDecisionAnswer
 from proto.wire.stacks import NamedAchievement
+from services.edge.check_words import CHECK_NAMES, CHECK_RESULTS
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.pages.application_words import APPLICATION_STATES, DECISIONS, REASON_WORDS
 from services.issuer_gateway.pages.in_languages import PageReader, PagesInLanguages
 from services.issuer_gateway.pages.office_words import (
     AGREEMENT_STATES,
-    CHECK_NAMES,
-    CHECK_RESULTS,
     ENDORSER_ROLES,
     GRADES_JUDGED,
     SIGN_IN_FAULTS,

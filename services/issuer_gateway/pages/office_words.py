@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from proto.events import EndorserRole
 from proto.wire.grade_conditions import GradeJudged
-from proto.wire.verifier import CheckName, Result
 
 VERDICTS: Mapping[str, str] = {
     "valid": "Genuine and in force",
@@ -13,24 +12,6 @@ VERDICTS: Mapping[str, str] = {
 }
 THEN_VALID = "Genuine, and in force when it was shown"
 """What `valid` means once it does not hold any more, or nobody can say whether it does."""
-CHECK_NAMES: Mapping[CheckName, str] = {
-    "document": "The document is as it was issued",
-    "proof": "The document's own signature holds",
-    "signature": "Signed by the institution",
-    "inclusion": "Part of the public log",
-    "issuer": "The institution may award it",
-    "status": "Neither revoked nor suspended",
-    "period": "Within its period of validity",
-    "components": "All of its parts hold",
-    "freshness": "The records are recent",
-}
-"""What a verifier's page calls its checks, too."""
-CHECK_RESULTS: Mapping[Result, str] = {
-    "valid": "yes",
-    "invalid": "no",
-    "unknown": "not known",
-    "not_applicable": "does not apply",
-}
 STANDING_STATES: Mapping[str, str] = {
     "live": "In force",
     "withdrawn": "Withdrawn",

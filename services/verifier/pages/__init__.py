@@ -16,6 +16,7 @@ from proto.stacking import ects_text
 from proto.wire.content import Texts
 from proto.wire.verifier import StatisticsAnswer, Today
 from services.edge import Templates
+from services.edge.check_words import CHECK_NAMES
 from services.edge.qr_code import qr_svg
 from services.verifier.languages.english import REASONS, STATES, when
 from services.verifier.pages.days import Days
@@ -37,7 +38,6 @@ from services.verifier.pages.words import (
     GROUPINGS,
     LEVELS,
     MARKS,
-    NAMES,
     SIGNS,
     STANDINGS,
     TITLES_OF_PARTS,
@@ -87,7 +87,7 @@ class Pages:
         environment.filters["when"] = when
         environment.filters["segment"] = partial(quote, safe="")
         environment.globals.update(
-            names=NAMES,
+            names=CHECK_NAMES,
             result_words=result_words,
             marks=MARKS,
             signs=SIGNS,

@@ -1,7 +1,8 @@
 """What stands around a verdict's word: what decided it, and what to do next. Pure."""
 
 from proto.wire.verifier import Answer, Check, Today, Verdict
-from services.verifier.pages.words import HOLDS, NEXT, NOT_CHECKED, RESULTS
+from services.edge.check_words import CHECK_RESULTS
+from services.verifier.pages.words import HOLDS, NEXT, NOT_CHECKED
 from services.verifier.verdict.today import decisive
 
 _NOTHING_TO_CHECK = frozenset({"no-document", "no-entry"})
@@ -38,4 +39,4 @@ def lead(first: Answer | Today, answer: Answer) -> list[str]:
 
 def result_words(check: Check) -> str:
     """Return a check's result in words: what was not there to be checked is not said not to apply."""
-    return NOT_CHECKED if check.code in _NOTHING_TO_CHECK else RESULTS[check.result]
+    return NOT_CHECKED if check.code in _NOTHING_TO_CHECK else CHECK_RESULTS[check.result]

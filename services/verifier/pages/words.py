@@ -3,26 +3,9 @@
 from collections.abc import Mapping
 
 from proto.events import EndorserRole
-from proto.wire.verifier import CheckName, Result, Verdict
+from proto.wire.verifier import Result, Verdict
 
 WORDS: Mapping[Verdict, str] = {"valid": "Valid", "invalid": "Not valid", "indeterminate": "Cannot be confirmed"}
-NAMES: Mapping[CheckName, str] = {
-    "document": "The document is as it was issued",
-    "proof": "The document's own signature holds",
-    "signature": "Signed by the institution",
-    "inclusion": "Part of the public log",
-    "issuer": "The institution may award it",
-    "status": "Neither revoked nor suspended",
-    "period": "Within its period of validity",
-    "components": "All of its parts hold",
-    "freshness": "The records are recent",
-}
-RESULTS: Mapping[Result, str] = {
-    "valid": "yes",
-    "invalid": "no",
-    "unknown": "not known",
-    "not_applicable": "does not apply",
-}
 NOT_CHECKED = "not checked"
 SIGNS: Mapping[Verdict, Result] = {"valid": "valid", "invalid": "invalid", "indeterminate": "unknown"}
 """Whose mark stands beside a verdict's word, so that colour alone says nothing."""
