@@ -100,6 +100,19 @@ async def test_documents_are_counted_one_by_one_also_in_lines(verifier: Verifier
     assert (await ask(verifier, key))[0] == 200, "what asks for no document goes on"
 
 
+async def test_more_documents_at_once_than_are_left_are_refused_with_how_many_are(
+    verifier: Verifier, tmp_path: Path
+) -> None:
+    key = await make(tmp_path / "keys.toml", "ats-example", "--documents-per-day", "3")
+    await known(verifier, key)
+    document = award(verifier.world, verifier.world.admit("school")).data
+    for count, left in ((4, "3 are left"), (2, ""), (2, "1 is left")):
+        status, answer, _ = await ask(verifier, key, b"[" + b",".join([document] * count) + b"]")
+        assert status == (429 if left else 200)
+        assert isinstance(answer, dict) == bool(left)
+        assert left in str(answer)
+
+
 async def test_a_key_that_is_not_known_or_was_taken_out_is_refused(verifier: Verifier, tmp_path: Path) -> None:
     status, problem, _ = await ask(verifier, "cfv_nobody")
     assert (status, problem["type"]) == (401, "urn:credentify:problem:unauthenticated")  # type: ignore[call-overload] # see above

@@ -1,9 +1,10 @@
 """The figures of a service: fresh for whoever watches it, and no burden where somebody asks without end."""
 
 import asyncio
+import itertools
 import time
 
-from services.edge.exposition import WRITING_MS_AT_ONCE, RationedExposition
+from services.edge.exposition import COUNTED_MS_MAX, UNCOUNTED_MS, WRITING_SHARE, RationedExposition
 
 DEAR_MS = 100.0
 
@@ -50,4 +51,24 @@ async def test_many_who_ask_at_once_have_them_written_in_turns_and_not_for_each(
     assert len(found) == 1_000
     assert found == sorted(found, key=int)
     assert len(set(figures.turns)) == figures.count, "one at most in each turn of the loop"
-    assert WRITING_MS_AT_ONCE / DEAR_MS <= figures.count < 1_000
+    assert UNCOUNTED_MS / DEAR_MS <= figures.count < 1_000
+
+
+async def test_figures_are_seconds_old_at_most_however_long_one_writing_took() -> None:
+    now, spent, counts = 0.0, itertools.count(0, 3_600), itertools.count(1)
+    exposition = RationedExposition(
+        lambda: str(next(counts)).encode(), clock=lambda: now, processor=lambda: float(next(spent))
+    )
+    assert [await exposition.text() for _ in range(3)] == [b"1", b"1", b"1"], "an hour of processor time is owed"
+    now = COUNTED_MS_MAX / 1_000 / WRITING_SHARE
+    assert await exposition.text() == b"2"
+
+
+async def test_a_writing_just_above_what_is_not_counted_is_not_the_last() -> None:
+    now, spent, counts = 0.0, itertools.count(0, (UNCOUNTED_MS + 50) / 1_000), itertools.count(1)
+    exposition = RationedExposition(
+        lambda: str(next(counts)).encode(), clock=lambda: now, processor=lambda: next(spent)
+    )
+    assert [await exposition.text() for _ in range(3)] == [b"1", b"1", b"1"]
+    now = 1.0
+    assert [await exposition.text() for _ in range(3)] == [b"2", b"2", b"2"]

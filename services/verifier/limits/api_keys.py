@@ -77,7 +77,14 @@ class QuotaAccount:
 
     def charge_documents(self, count: int, now: float) -> None:
         """Count documents that are to be verified; raises `QuotaProblem`."""
-        _refuse(self.documents.charge(count, now), f"{number_of(self.documents.limit, 'document')} a day")
+        a_day = f"{number_of(self.documents.limit, 'document')} a day"
+        if (left := self.documents.left(now)) and count > left:
+            detail = (
+                f"This asks about {number_of(count, 'document')}, and of your key's {a_day} {left} "
+                f"{'is' if left == 1 else 'are'} left; send at most so many, or ask the verifier's operator for more"
+            )
+            raise QuotaProblem(detail, retry_after_seconds=self.documents.left_seconds(now))
+        _refuse(self.documents.charge(count, now), a_day)
 
     def headers(self, now: float) -> dict[str, str]:
         """Return what tells the client how much is left."""

@@ -84,12 +84,20 @@ class Window:
                 self._usage.write(self._place, begun, used + count)
         return 0.0 if is_enough else self._left_seconds(begun, now)
 
+    def left(self, now: float) -> int:
+        """Return how much of the quota is left."""
+        begun, used = self._usage.read(self._place)
+        return self.limit if now >= begun + self.seconds else self.limit - used
+
+    def left_seconds(self, now: float) -> float:
+        """Return the seconds until the next window begins, at least one."""
+        return self._left_seconds(self._usage.read(self._place)[0], now)
+
     def _left_seconds(self, begun: float, now: float) -> float:
         return max(1.0, begun + self.seconds - now)
 
     def words(self, name: str, now: float) -> str:
         """Return an item of the `RateLimit` header (draft-ietf-httpapi-ratelimit-headers)."""
-        begun, used = self._usage.read(self._place)
-        is_over = now >= begun + self.seconds
-        left = self.seconds if is_over else round(self._left_seconds(begun, now))
-        return f'"{name}";r={self.limit if is_over else self.limit - used};t={left}'
+        begun, _ = self._usage.read(self._place)
+        seconds_left = self.seconds if now >= begun + self.seconds else round(self._left_seconds(begun, now))
+        return f'"{name}";r={self.left(now)};t={seconds_left}'
