@@ -42,13 +42,6 @@ _NOWHERE = Origin("")
 _SECOND_MS = 1000
 
 
-class UsageProblem(Problem):
-    """The command was called in a way that it cannot follow."""
-
-    slug = "usage"
-    title = "The command is incomplete"
-
-
 def verify_offline(
     document: bytes,
     bundle: bytes,
@@ -68,7 +61,8 @@ def verify_offline(
         found = decode_bundle(bundle)
     except Problem as problem:
         return _unreadable(problem, now, language)
-    answer = _answer(read, check_bundle(found, trusted, document=read.content), now, language)
+    judged = None if _is_unjudged(read) else read.content
+    answer = _answer(read, check_bundle(found, trusted, document=judged), now, language)
     if statement is None:
         return answer
     origins = [answer.as_of.origin]
@@ -106,6 +100,11 @@ def _is_wrong(item: Check) -> bool:
     return item.result == "unknown" and not item.code.endswith("later-unknown") and item.check != "freshness"
 
 
+def _is_unjudged(read: ReadDocument) -> bool:
+    """Tell whether a document is of another standard or a model to come: no bundle shows that it is false."""
+    return read.claims is None and read.other is not None
+
+
 def _unreadable(problem: Problem, now: Moment, language: Language) -> Answer:
     detail = language.word(UNREADABLE)
     nothing = AsOf(origin=_NOWHERE, size=Position().size, root_hash="", time=None, time_source="log", age_seconds=None)
@@ -140,7 +139,7 @@ def _grounds(read: ReadDocument, proven: ProvenBundle, now: Moment) -> Grounds:
         credential=credential,
         recognitions=(),
         is_included=not any(fault.check == "inclusion" for fault in proven.faults),
-        document=Document(claims=read.claims, fault=read.fault, proof=proof),
+        document=Document(claims=read.claims, fault=read.fault, proof=proof, other=read.other),
         health=Health(
             state="stale",
             detail="offline",

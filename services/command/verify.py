@@ -5,17 +5,18 @@ of a time), 3 could not ask (no such file, no verifier, not a document, no such 
 """
 
 import sys
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from proto.moment import from_datetime
-from proto.problem import NotFoundProblem
 from proto.wire.verifier import Answer
 from services.clients.http_session import client_session
 from services.clients.verifier_client import VerifierClient
-from services.command.offline import UsageProblem, heading, verify_offline
+from services.command.offline import heading, verify_offline
+from services.command.offline_files import UsageProblem, file_with_bundle, read_file
 from services.command.output import (
     EXIT_COULD_NOT_ASK,
     REFUSALS,
@@ -27,6 +28,7 @@ from services.command.output import (
 )
 from services.command.shown_answer import ShownAnswer
 from services.command.verify_archive import is_archive, unpacked
+from services.command.verify_exported import verify_exported
 from services.command.verify_folder import UNREADABLE, print_counts, verify_folder
 from services.verifier.languages import DEFAULT, LANGUAGES
 
@@ -35,27 +37,21 @@ EXIT_STATUS = {"valid": 0, "invalid": 1, "indeterminate": 2}
 
 
 async def _ask(verifier: str, file: str, lang: str, *, at: str | None, known_at: str | None) -> Answer:
-    document = _read(file)
+    document = read_file(file)
     async with client_session(headers={"Accept-Language": lang}) as session:
         return await VerifierClient(session, verifier).verify(document, at=at, known_at=known_at)
 
 
-def _ask_offline(file: str, bundle: str | None, policy: str | None, statement: str | None, lang: str) -> Answer:
-    if bundle is None or policy is None:
+async def _ask_offline(file: str, bundle: str | None, policy: str | None, statement: str | None, lang: str) -> Answer:
+    document, proof = await file_with_bundle(file, bundle)
+    if policy is None:
         raise UsageProblem(
-            "Offline, name the bundle and a policy: credentify verify --offline FILE BUNDLE --policy FILE"
+            "Offline, say whom you trust: --policy FILE, with a line `log VERIFIER-KEY` for each log, and `quorum "
+            "none` or its witnesses"
         )
-    stated = _read(statement) if statement else None
+    stated = read_file(statement) if statement else None
     now = from_datetime(datetime.now(UTC))
-    files = _read(file), _read(bundle), _read(policy)
-    return verify_offline(*files, now=now, statement=stated, language=LANGUAGES[lang])
-
-
-def _read(file: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise NotFoundProblem(f"{file} cannot be read: {error.strerror}") from error
+    return verify_offline(document, proof, read_file(policy), now=now, statement=stated, language=LANGUAGES[lang])
 
 
 async def _ask_for_folder(folder: Path, verifier: str, report: Path | None, lang: str, *, as_json: bool) -> int:
@@ -65,16 +61,41 @@ async def _ask_for_folder(folder: Path, verifier: str, report: Path | None, lang
         print_json(counts)
     else:
         print_counts(counts, report)
+    return _worst(counts)
+
+
+def _worst(counts: Counter[str]) -> int:
     for verdict in ("invalid", "indeterminate"):
         if counts[verdict]:
             return EXIT_STATUS[verdict]
     return EXIT_COULD_NOT_ASK if counts[UNREADABLE] else EXIT_STATUS["valid"]
 
 
+async def _ask_for_archive(
+    file: str, verifier: str, policy: str | None, report: Path | None, lang: str, *, offline: bool, as_json: bool
+) -> int:
+    """Print how the documents of a ZIP stand, and return the exit status of the worst."""
+    if not offline:
+        with unpacked(file) as folder:
+            return await _ask_for_folder(folder, verifier, report, lang, as_json=as_json)
+    counts = verify_exported(file, policy, report, LANGUAGES[lang], as_json=as_json)
+    if as_json:
+        print_json(counts)
+    return _worst(counts)
+
+
 def _refuse(
-    *, offline: bool, is_folder: bool, is_stated: bool, is_bundled: bool, is_timed: bool, is_reported: bool
+    *,
+    offline: bool,
+    is_folder: bool,
+    is_archive: bool,
+    is_stated: bool,
+    is_bundled: bool,
+    is_timed: bool,
+    is_reported: bool,
 ) -> None:
     """Refuse options that do not go together, with what to do instead."""
+    is_many = is_folder or is_archive
     for is_wrong, words in (
         (is_stated and not offline, "A statement is used with --offline only; without it, a verifier is asked"),
         (is_bundled and not offline, "A bundle is used with --offline only; without it, a verifier is asked"),
@@ -82,9 +103,11 @@ def _refuse(
             is_timed and offline,
             "Offline, the bundle's own time is all there is: leave --at and --known-at out",
         ),
-        (is_folder and offline, "Offline, name one document and its bundle; a folder is for a verifier to check"),
-        (is_folder and is_timed, "Another day is asked about for one document; name its file"),
-        (is_reported and not is_folder, "A report is written for a folder; for one document use --json"),
+        (is_folder and offline, "Offline, name one document and its bundle, or a ZIP as a learner exports it"),
+        (is_archive and is_bundled, "A ZIP holds the bundles of its documents: leave BUNDLE out"),
+        (is_archive and is_stated, "A statement is about one credential: name its document, and its bundle"),
+        (is_many and is_timed, "Another day is asked about for one document; name its file"),
+        (is_reported and not is_many, "A report is written for a folder; for one document use --json"),
     ):
         if is_wrong:
             raise UsageProblem(words)
@@ -94,7 +117,11 @@ def _refuse(
 @click.argument("file")
 @click.argument("bundle", required=False)
 @click.option("--verifier", default=DEFAULT_VERIFIER, show_default=True, help="The verifier's address.")
-@click.option("--offline", is_flag=True, help="Ask nobody: use BUNDLE, as fetched by `credentify bundle`.")
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="Ask nobody: use BUNDLE, as fetched by `credentify bundle`, or what a PDF or a learner's ZIP holds.",
+)
 @click.option("--policy", metavar="FILE", help="Offline: the logs and witnesses that you trust (C2SP tlog-policy).")
 @click.option("--statement", metavar="FILE", help="Offline: a verifier's dated word, of one that the policy names.")
 @click.option("--report", metavar="CSV", type=click.Path(path_type=Path), help="For a folder: one row per document.")
@@ -126,24 +153,26 @@ async def verify(
     """Ask whether the credential document FILE (- for standard input) is authentic and still holds.
 
     For a FOLDER or a ZIP, as a learner exports it, ask for each document in it; --report FILE.csv writes a row for
-    each.
+    each. Offline, FILE may also be the paper (PDF) that holds document and bundle, or such a ZIP.
     """
+    packed = file != "-" and is_archive(file)
     try:
         _refuse(
             offline=offline,
-            is_folder=file != "-" and (Path(file).is_dir() or is_archive(file)),
+            is_folder=file != "-" and Path(file).is_dir(),
+            is_archive=packed,
             is_stated=bool(statement),
             is_bundled=bool(bundle),
             is_timed=bool(at or known_at),
             is_reported=bool(report),
         )
-        if file != "-" and is_archive(file):
-            with unpacked(file) as folder:
-                sys.exit(await _ask_for_folder(folder, verifier, report, lang, as_json=as_json))
+        if packed:
+            asked = _ask_for_archive(file, verifier, policy, report, lang, offline=offline, as_json=as_json)
+            sys.exit(await asked)
         if file != "-" and Path(file).is_dir():
             sys.exit(await _ask_for_folder(Path(file), verifier, report, lang, as_json=as_json))
         if offline:
-            answer = _ask_offline(file, bundle, policy, statement, lang)
+            answer = await _ask_offline(file, bundle, policy, statement, lang)
         else:
             answer = await _ask(verifier, file, lang, at=at, known_at=known_at)
     except REFUSALS as problem:

@@ -11,7 +11,7 @@ from proto.problem import InvalidProblem, NotFoundProblem
 from services.command.verify_folder import PDF_BYTES_MAX
 
 _ZIP_MARK = b"PK\x03\x04"
-_UNREADABLE = (OSError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
+UNREADABLE_ARCHIVE = (OSError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What the library raises for damage; for encryption and unknown ways of packing it is a `RuntimeError`."""
 FILES_MAX = 10_000
 BYTES_MAX = 1024**3
@@ -42,25 +42,42 @@ def unpacked(file: str) -> Iterator[Path]:
         try:
             with zipfile.ZipFile(file) as archive:
                 _unpack(archive, Path(folder))
-        except _UNREADABLE as error:
-            raise NotFoundProblem(
-                f"{file} cannot be unpacked: it is damaged, encrypted or packed in an unusual way. Unpack it yourself, "
-                "and name the folder"
-            ) from error
+        except UNREADABLE_ARCHIVE as error:
+            raise unreadable_archive(file) from error
         yield Path(folder)
+
+
+def unreadable_archive(file: str) -> NotFoundProblem:
+    """Return what is said of an archive that cannot be unpacked."""
+    return NotFoundProblem(
+        f"{file} cannot be unpacked: it is damaged, encrypted or packed in an unusual way. Unpack it yourself, and "
+        "name the folder"
+    )
 
 
 def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
     files = [each for each in archive.infolist() if not each.is_dir()]
-    files = [each for each in files if each.filename.startswith(DOCUMENTS)] or files
+    for number, each in enumerate(_bounded([item for item in files if item.filename.startswith(DOCUMENTS)] or files)):
+        _place(folder, each.filename, number).write_bytes(bytes_in(archive, each))
+
+
+def files_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Return the files of an archive; raises `InvalidProblem` for too many, or too large ones."""
+    return _bounded([each for each in archive.infolist() if not each.is_dir()])
+
+
+def bytes_in(archive: zipfile.ZipFile, file: zipfile.ZipInfo) -> bytes:
+    """Return what a file of an archive holds, up to a bound that no document passes."""
+    with archive.open(file) as packed:  # as many bytes as it says it has: more is a damaged archive
+        return packed.read(min(file.file_size, PDF_BYTES_MAX + 1))
+
+
+def _bounded(files: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
     if len(files) > FILES_MAX or sum(each.file_size for each in files) > BYTES_MAX:
         raise InvalidProblem(
             f"An archive holds at most {FILES_MAX} documents and {BYTES_MAX // 1024**2} MiB unpacked: send it in parts"
         )
-    for number, each in enumerate(files):
-        target = _place(folder, each.filename, number)
-        with archive.open(each) as packed:  # as many bytes as it says it has: more is a damaged archive
-            target.write_bytes(packed.read(min(each.file_size, PDF_BYTES_MAX + 1)))
+    return files
 
 
 def _place(folder: Path, name: str, number: int) -> Path:

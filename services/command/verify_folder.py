@@ -59,7 +59,7 @@ async def verify_folder(folder: Path, verifier: str, report: Path | None, *, lan
         raise NotFoundProblem(f"{folder} holds no document (files that end in {', '.join(SUFFIXES)})")
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
-        writer = csv.DictWriter(stack.enter_context(_opened(report)), COLUMNS) if report else None
+        writer = csv.DictWriter(stack.enter_context(opened_report(report)), COLUMNS) if report else None
         if writer:
             writer.writeheader()
         progress = stack.enter_context(_progress())
@@ -81,7 +81,8 @@ def print_counts(counts: Counter[str], report: Path | None) -> None:
         console.print(f"report    {report}", markup=False)
 
 
-def _opened(report: Path) -> TextIO:
+def opened_report(report: Path) -> TextIO:
+    """Return a report of a folder, opened to be written; raises `NotFoundProblem`."""
     try:
         return report.open("w", encoding="utf-8", newline="")
     except OSError as error:
@@ -171,6 +172,11 @@ def _row(name: str, line: VerificationLine) -> FolderRow:
         return FolderRow(
             file=name, verdict=UNREADABLE, finding=str(problem.get("detail") or problem.get("title") or "")
         )
+    return row_of(name, answer)
+
+
+def row_of(name: str, answer: Answer) -> FolderRow:
+    """Return a document's row of the report."""
     return FolderRow(
         file=name,
         verdict=answer.verdict,

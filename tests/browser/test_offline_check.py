@@ -152,6 +152,34 @@ def test_a_log_that_is_not_trusted_proves_nothing_until_its_line_is_added(opened
     opened.says("Authentic as of")
 
 
+def test_what_is_of_another_standard_or_a_newer_one_is_named_and_not_called_false(opened: Opened, given: Given) -> None:
+    newer = given.folder / "newer.json"
+    newer.write_bytes(given.credential.read_bytes().replace(b"/ns/credentials/v2", b"/ns/credentials/v3"))
+    for files in ((newer,), (newer, given.bundle)):
+        opened.choose(*files)
+        opened.says("Cannot be judged here")
+        opened.shows("a newer data model")
+    opened.page.locator("#pasted").fill('{"@context": "https://w3id.org/openbadges/v2", "type": "Assertion"}')
+    opened.page.locator("#check").click()
+    opened.shows("Open Badges 2")
+
+
+def test_what_cannot_be_read_is_refused_in_the_language_of_the_page(browser: Browser, given: Given) -> None:
+    kept = given.folder / "de.html"
+    kept.write_text(_html(given.policy, "de"), encoding="utf-8")
+    context = context_of(browser, locale="de-DE", offline=True)
+    page = context.new_page()
+    page.goto(kept.as_uri())
+    for name, data, said in (
+        ("export.zip", b"PK\x03\x04", "Das ist ein Archiv (ZIP)"),
+        ("letter.txt", b"\xff\xfe", "Diese Datei enthält keinen Nachweis"),
+    ):
+        page.locator("#files").set_input_files({"name": name, "mimeType": "", "buffer": data})
+        expect(page.locator("#result")).to_contain_text(f"{name}: {said}")
+    expect(page.locator("#result .cause [lang=en]")).to_have_text("The file is not UTF-8")
+    context.close()
+
+
 def _png(text: bytes) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

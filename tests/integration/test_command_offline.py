@@ -1,7 +1,9 @@
 """`credentify verify --offline` and `credentify bundle`, as somebody with three files and no network uses them."""
 
+import csv
 import json
 import socket
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from proto.bundles.bundle import Bundle, encode_bundle
 from proto.canonical import canonical_json
+from proto.documents.baked_picture import with_credential
 from proto.ids import CredentialId, KeyId
 from proto.keys import SecretKey
 from proto.moment import Moment
@@ -20,6 +23,7 @@ from services.command.output import EXIT_COULD_NOT_ASK
 from services.command.verify import EXIT_STATUS
 from services.crypto.data_integrity import create_proof
 from services.verifier.languages.english import when
+from tests.integration.test_verifier_pdf import pdf
 from tests.support.bundles import bundle_of, cosigned, issue_document, without, witness_policy_text
 from tests.support.documents import ISSUER
 from tests.support.worlds import World
@@ -186,3 +190,51 @@ def test_the_digest_covers_what_json_can_spell_in_many_ways(desk: Desk) -> None:
     assert msgspec.json.decode(canonical_json(desk.document)) == desk.document
     assert desk.answer(document=dict(reversed(desk.document.items())))["verdict"] == "indeterminate"
     assert CredentialId(desk.credential_id) == desk.bundle().credential_id
+
+
+def test_a_document_of_a_newer_model_is_not_judged_and_not_called_false(desk: Desk) -> None:
+    contexts = [name.replace("/credentials/v2", "/credentials/v3") for name in desk.document["@context"]]
+    answer = desk.answer(document=desk.document | {"@context": contexts})
+    assert (answer["verdict"], check_of(answer, "document")) == ("indeterminate", ("unknown", "document-newer-model"))
+    assert "content" not in answer
+
+
+def test_a_paper_and_a_picture_hold_what_is_checked(desk: Desk) -> None:
+    document, bundle = json.dumps(desk.document).encode(), encode_bundle(desk.bundle())
+    arguments = desk.write()
+    paper, picture = desk.folder / "paper.pdf", desk.folder / "badge.svg"
+    paper.write_bytes(pdf(credential=document, bundle=bundle))
+    picture.write_bytes(with_credential(b'<svg xmlns="http://www.w3.org/2000/svg"></svg>', document))
+    for given in ([str(paper)], [str(paper), arguments[3]], [str(picture), arguments[3]]):
+        result = CliRunner().invoke(main, ["verify", "--offline", *given, *arguments[4:]])
+        assert result.stdout.startswith("AUTHENTIC AS OF"), result.output
+    paper.write_bytes(pdf(credential=document))
+    refused = CliRunner().invoke(main, ["verify", "--offline", str(paper), *arguments[4:]])
+    assert refused.exit_code == EXIT_COULD_NOT_ASK
+
+
+def test_an_export_is_checked_by_itself_each_document_by_its_bundle(desk: Desk) -> None:
+    document, bundle = json.dumps(desk.document).encode(), encode_bundle(desk.bundle())
+    *_, policy = desk.write()
+    export, report = desk.folder / "export.zip", desk.folder / "report.csv"
+    newer = document.replace(b"/credentials/v2", b"/credentials/v3")
+    with zipfile.ZipFile(export, "w") as made:
+        for name, content in (("good", document), ("altered", document.replace(b"Briain", b"Brian")), ("newer", newer)):
+            made.writestr(f"documents/{name}.json", content)
+            made.writestr(f"bundles/{name}.bundle", bundle)
+        made.writestr("documents/alone.json", document)
+        made.writestr("policy.txt", "quorum none\n")
+    command = ["verify", "--offline", str(export), "--policy", policy, "--report", str(report)]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == EXIT_STATUS["invalid"]
+    for said in ("AUTHENTIC AS OF", "Awarded to Łukasz Ó Briain", "alone.json: Its bundle is missing"):
+        assert said in result.stdout
+    rows = {row["file"]: row["verdict"] for row in csv.DictReader(report.read_text(encoding="utf-8").splitlines())}
+    assert [rows[f"documents/{name}.json"] for name in ("good", "altered", "newer", "alone")] == [
+        "indeterminate",
+        "invalid",
+        "indeterminate",
+        "unreadable",
+    ]
+    for wrong in (command[:3], [*command[:3], "bundle.json", *command[3:]]):
+        assert CliRunner().invoke(main, wrong).exit_code == EXIT_COULD_NOT_ASK

@@ -15,6 +15,7 @@ from aiohttp import web
 from proto.documents.credential import Achievement
 from proto.wire.register import AchievementFacts, AchievementPage
 from services.clients import catalogue_client
+from services.verifier.replay import catalogues
 from tests.integration.test_verifier_http import Verifier, running, until
 from tests.support.documents import full_achievement
 from tests.support.loopback import on_loopback
@@ -54,13 +55,15 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def reading(folder: Path, gateway: Gateway) -> AsyncIterator[Verifier]:
+async def reading(folder: Path, gateway: Gateway, *, every_seconds: float = 1) -> AsyncIterator[Verifier]:
     app = web.Application()
     app.router.add_get("/v1/catalogue", gateway.catalogue)
     async with (
         on_loopback(app) as url,
         served(World(start=lately())) as log,
-        running(log, folder / "projection.sqlite", catalogues=(f"{url}/",), catalogue_seconds=1) as verifier,
+        running(
+            log, folder / "projection.sqlite", catalogues=(f"{url}/",), catalogue_seconds=every_seconds
+        ) as verifier,
     ):
         yield verifier
 
@@ -165,6 +168,22 @@ async def test_a_catalogue_that_is_away_keeps_what_it_said_and_one_that_forgets_
 
 async def _true(value: bool) -> bool:
     return value
+
+
+async def test_what_is_awarded_for_the_first_time_has_its_title_without_waiting_for_the_next_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogues, "LOOK_SECONDS", 0.05)
+    gateway = Gateway()
+    async with reading(tmp_path, gateway, every_seconds=3_600) as verifier:
+        school = verifier.world.admit("school")
+        await until(lambda: _true(gateway.asked == 1))
+        gateway.describe(school, described(school, "sql"))
+        for name in ("sql", "of no catalogue"):
+            verifier.world.issued(school, name, achievement=f"{school.url}achievements/{quote(name)}")
+            await verifier.catches_up()
+            await until(_lists(verifier, 1))
+        await until(lambda: _true(gateway.asked == 3))
 
 
 @pytest.mark.parametrize("path", ["https:/", "https://"])

@@ -27,7 +27,11 @@ from proto.problem import Problem
 from services.issuer_gateway.languages import LANGUAGES
 from services.issuer_gateway.papers.papers import Papers
 from services.issuer_gateway.papers.supplement import paper
+from services.verifier.documents.reader import read
+from services.verifier.documents.sent_document import SentDocument
 from services.verifier.pages.browser_check import core_script
+from services.verifier.pages.offline import UNJUDGED
+from tests.integration.test_other_formats import OTHERS
 from tests.support import golden_rules_v1
 from tests.support.bundles import bundle_of, cosigned, issue_document, without, witness_policy_text
 from tests.support.chaos import history
@@ -239,3 +243,18 @@ def test_a_file_that_holds_no_credential_is_refused_in_words(node: str, tmp_path
     files = [b"%PDF-1.7 nothing", b"\x89PNG\r\n\x1a\n", b"\xff\xfe", b"%PDF-1.7 1 0 obj <</Type /EmbeddedFile>> stream"]
     jobs = [{"kind": "file", "base64": base64.b64encode(each).decode()} for each in files]
     assert answers(node, tmp_path, jobs) == [{"refused": "malformed"}] * len(files)
+
+
+def test_what_is_not_judged_here_is_called_the_same(node: str, tmp_path: Path) -> None:
+    award, _ = issue_document(World())
+    texts = [json.dumps(document) for document in (award, *(found for found, _ in OTHERS.values()))]
+    for name in ("/ns/credentials/v2", "/ob/v3p0/"):
+        texts += [json.dumps(award).replace(name, name.replace(*pair)) for pair in (("v2", "v12"), ("v3p0", "v3p2"))]
+    expected = [_unjudged(text) for text in texts]
+    assert {*expected} == {None, *UNJUDGED}
+    assert answers(node, tmp_path, [{"kind": "format", "text": text} for text in texts]) == expected
+
+
+def _unjudged(text: str) -> str | None:
+    found = read(SentDocument(text.encode()))
+    return found.other if found.claims is None and found.other in UNJUDGED else None

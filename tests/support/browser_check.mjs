@@ -5,7 +5,7 @@ const [script, jobs] = process.argv.slice(2).map((path) => readFileSync(path, "u
 const names = ["parsePolicy", "decodeBundle", "checkBundle", "documentFaults", "parseJson", "contentOf", "claimsOf"];
 const rules = ["Book", "openEnvelope", "signingKey", "isSignature", "decodeEd25519Key", "decide", "evolve", "effective"];
 const reading = ["profileOf", "standingOf", "livingEnd", "isRetired", "compromisedFrom", "isVoid", "isLive"];
-const other = ["isInForce", "endorsementHolds", "ownerOf", "ed25519", "textsInFile", "credentialIdOf", "canonicalJson"];
+const other = ["isInForce", "endorsementHolds", "ownerOf", "ed25519", "textsInFile", "credentialIdOf", "canonicalJson", "unjudgedFormat"];
 const all = [...names, ...rules, ...reading, ...other];
 const page = new Function(`"use strict";\n${script}\nreturn { ${all.join(", ")} };`)();
 
@@ -177,6 +177,8 @@ const KINDS = {
     }
   },
 };
+
+KINDS.format = async ({ text }) => page.unjudgedFormat(page.parseJson(text));
 
 const answers = [];
 for (const { way = null, kind, ...job } of JSON.parse(jobs)) {

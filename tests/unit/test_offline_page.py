@@ -14,7 +14,7 @@ from services.policy_file import policy_text
 from services.verifier import pages
 from services.verifier.languages import LANGUAGES
 from services.verifier.languages.english import STATES
-from services.verifier.pages.offline import WORDS, OfflinePage
+from services.verifier.pages.offline import UNJUDGED, WORDS, OfflinePage
 from services.verifier.pages.said import PageLanguage
 from tests.support.bundles import witness_policy_text
 from tests.support.worlds import World
@@ -58,6 +58,7 @@ def test_a_language_has_every_word_of_it(code: str) -> None:
     html, _ = _page(code)
     said = json.loads(re.findall(r'id="words">(.*?)</script>', html, re.DOTALL)[0])
     assert said["why"] == LANGUAGES[code].word("Why")
+    assert said["formats"] == {name: LANGUAGES[code].sentences[name] for name in UNJUDGED}
 
 
 def test_the_policy_is_that_of_the_service_with_what_its_settings_add(tmp_path: Path) -> None:

@@ -28,9 +28,10 @@ _README = """What {institution} keeps of you, as of {day}.
 documents/   your credentials, signed: give them to whoever asks. Any verifier that follows their log checks them:
              credentify verify FILE --verifier ADDRESS (or of this whole ZIP), or upload one on its page.
 bundles/     what shows without any server that they are authentic, by {log}:
-             credentify verify --offline documents/NAME.json bundles/NAME.bundle --policy policy.txt
+             credentify verify --offline documents/NAME.json bundles/NAME.bundle --policy policy.txt (or of this whole
+             ZIP, without naming bundles). A verifier's page "Check offline" does it in your browser.
 policy.txt   whom this institution trusts for that: the log's key. Compare it with what the log publishes itself.
-pdf/         the same on paper, the documents inside.
+pdf/         the same on paper, document and bundle inside: one file is enough for either check.
 application-…/  what you sent with applications for recognition, as it came.
 record.json  what else is kept here: under which name, your requests, links, claims and applications.
 {missing}"""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from proto.bundles.bundle import MEDIA_TYPE as BUNDLE
 from proto.canonical import DECODE_ERRORS
 from proto.problem import InvalidProblem
 from services.bounded_program import Ended, Work, run_bounded
@@ -49,6 +50,10 @@ class PdfReader:
 
         `address` is whose place it takes; raises `BusyProblem` where the others take too long.
         """
+        return (await self.with_bundle(data, address=address))[0]
+
+    async def with_bundle(self, data: bytes, *, address: str = "") -> tuple[bytes, bytes | None]:
+        """Return the same and what is attached beside it to show offline that it is authentic; raises the same."""
         async with self._places.place(address):
             texts = await self._read(data)
         found = [text for text in texts if any(mark in text for mark in _MARKS)]
@@ -58,7 +63,8 @@ class PdfReader:
             )
         if len(found) > 1:
             raise PdfProblem(f"{len(found)} credentials are attached to this PDF; take them out and send each alone")
-        return found[0].encode()
+        bundles = [text for text in texts if BUNDLE in text and text not in found]
+        return found[0].encode(), bundles[0].encode() if bundles else None
 
     async def _read(self, data: bytes) -> list[str]:
         try:

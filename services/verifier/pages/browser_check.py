@@ -13,7 +13,19 @@ from proto.documents.open_badge_context import EU_TERMS
 from proto.documents.open_badge_names import IRIS
 
 _FOLDER = Path(__file__).parent / "browser"
-CORE = ("bytes", "canonical", "keys", "events", "lifecycle", "statements", "log", "bundle", "document", "files")
+CORE = (
+    "bytes",
+    "canonical",
+    "keys",
+    "events",
+    "lifecycle",
+    "statements",
+    "log",
+    "bundle",
+    "document",
+    "formats",
+    "files",
+)
 """What reads and judges: it touches no page, and tests run it alone."""
 
 

@@ -34,6 +34,13 @@ WORDS: Mapping[str, str] = {
     "notRead": "Not read",
     "neither": "This is neither a credential nor a bundle: choose the files that you were given",
     "theText": "The text",
+    "noneInFile": "This file holds no credential: choose the JSON, PDF, PNG or SVG file that you were given.",
+    "archive": "This is an archive (ZIP): unpack it, and choose one of its papers (PDF), which hold the credential and "
+    "its bundle.",
+    "unreadable": "These files cannot be read: ask for them as the institution gave them out.",
+    "policyUnreadable": "What stands below under “Logs and witnesses” cannot be read: write it as the registrar has "
+    "published it.",
+    "inDetail": "In detail:",
     "tooLarge": "This file is larger than 16 MiB: choose the credential itself",
     "ownFault": "This page could not finish the check: try another browser, or check online",
     "noCamera": "The camera cannot be used: allow it for this page, or choose a photo of the code instead",
@@ -72,6 +79,16 @@ WORDS: Mapping[str, str] = {
     "parts": "It is made of other credentials, which were checked with it: {count}",
 }
 """What the script says, by its own names."""
+UNJUDGED = (
+    "document-enveloped",
+    "document-signed-outside",
+    "document-europass",
+    "document-learner-record",
+    "document-open-badges-2",
+    "document-older-model",
+    "document-newer-model",
+)
+"""What `browser/formats.js` finds of documents of other standards: codes of checks."""
 
 
 class OfflinePage:
@@ -88,10 +105,13 @@ class OfflinePage:
         word = said.language.word
         words = {name: word(text) for name, text in WORDS.items()}
         words_of_states = {name: word(text) for name, text in STATES.items()}
+        formats = {code: said.language.sentences[code] for code in UNJUDGED}
         return self._template.render(
             script=page_script(),
             seal=self.seal,
             policy=self._policy,
-            words=json.dumps(words | {"states": words_of_states}, ensure_ascii=False).replace("<", "\\u003c"),
+            words=json.dumps(words | {"states": words_of_states, "formats": formats}, ensure_ascii=False).replace(
+                "<", "\\u003c"
+            ),
             **said.globals(),
         )

@@ -74,6 +74,12 @@ def describe(connection: sqlite3.Connection, descriptions: Iterable[Description]
     return kept
 
 
+def undescribed_count(connection: sqlite3.Connection) -> int:
+    """Return how many achievements were awarded that no catalogue describes."""
+    sql = "SELECT count(DISTINCT achievement) FROM award LEFT JOIN description ON uri = achievement WHERE uri IS NULL"
+    return int(connection.execute(sql).fetchone()[0])
+
+
 def forget_descriptions(connection: sqlite3.Connection, catalogue: str, *, before: Moment) -> None:
     """Remove what a catalogue described before this time, and says no more."""
     _forget(connection, "catalogue = ? AND read_at < ?", (catalogue, before))

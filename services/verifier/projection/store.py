@@ -193,6 +193,10 @@ class Store(ProjectionReader):
         """Remove what other catalogues than these described."""
         await self._write(lambda: self._in_one(lambda: described_tables.keep_catalogues(self._own, catalogues)))
 
+    async def undescribed_count(self) -> int:
+        """Return how many achievements were awarded that no catalogue describes."""
+        return await self._write(lambda: described_tables.undescribed_count(self._own))
+
     async def root_of(self, size: TreeSize) -> OwnRoot | None:
         """Return the root of the first `size` entries by our own tiles, and the proof from there to our tree."""
         return await self.read(lambda transaction: transaction.root_of(size))

@@ -24,6 +24,8 @@ ENTRIES_MAX = 20_000
 """So many achievements of one catalogue are read; what is beyond is passed over, and said."""
 TRY_AGAIN_SECONDS = 60.0
 CATCHING_UP_SECONDS = 1.0
+LOOK_SECONDS = 60.0
+"""So often it is looked whether the log has achievements that nothing describes, and had not at the last reading."""
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +65,16 @@ class Catalogues:
             await asyncio.sleep(CATCHING_UP_SECONDS)
         while True:
             is_whole = await self.step()
-            await asyncio.sleep(interval_seconds if is_whole else min(TRY_AGAIN_SECONDS, interval_seconds))
+            await self._rest(interval_seconds if is_whole else min(TRY_AGAIN_SECONDS, interval_seconds))
+
+    async def _rest(self, seconds: float) -> None:
+        """Return after so long, or sooner where something was awarded for the first time meanwhile: it has a title."""
+        clock = asyncio.get_running_loop().time
+        until, undescribed = clock() + seconds, await self._store.undescribed_count()
+        while (left := until - clock()) > 0:
+            await asyncio.sleep(min(left, LOOK_SECONDS))
+            if await self._store.undescribed_count() > undescribed:
+                return
 
     async def step(self) -> bool:
         """Read each catalogue once; tell whether all of them could be read."""

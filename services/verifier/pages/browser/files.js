@@ -5,6 +5,7 @@ const INFLATED_BYTES_MAX = 16 * 1024 * 1024;
 
 const startsWith = (bytes, text) => isSame(bytes.subarray(0, text.length), encodeText(text));
 const isPng = (bytes) => hexOf(bytes.subarray(0, 8)) === "89504e470d0a1a0a";
+const isArchive = (bytes) => hexOf(bytes.subarray(0, 4)) === "504b0304";
 const latin1 = (bytes) => new TextDecoder("latin1").decode(bytes);
 
 /** Return what compressed bytes hold (zlib's form), up to a bound. */

@@ -44,7 +44,7 @@ async function takeFiles(files) {
     try {
       await takeFile(file);
     } catch (problem) {
-      faults.push(`${file.name}: ${detailOf(problem)}`);
+      faults.push(refusalOf(problem, "noneInFile", `${file.name}: `));
     }
   }
   await show(faults);
@@ -52,9 +52,12 @@ async function takeFiles(files) {
 
 async function takeFile(file) {
   if (file.size > FILE_BYTES_MAX) {
-    throw malformed(say("tooLarge"));
+    throw said("tooLarge");
   }
   const bytes = new Uint8Array(await file.arrayBuffer());
+  if (isArchive(bytes)) {
+    throw said("archive");
+  }
   const isPicture = isPng(bytes) || /^image\/(jpeg|webp|png)$/.test(file.type);
   try {
     (await textsInFile(bytes)).forEach(takeText);
@@ -72,14 +75,29 @@ function takeText(text) {
   const found = parseJson(text.trim(), say("theText"));
   if (isObject(found) && found.media_type === BUNDLE_MEDIA_TYPE) {
     held.bundle = text.trim();
-  } else if (isObject(found) && found.credentialSubject !== undefined) {
+  } else if (isObject(found) && (found.credentialSubject !== undefined || unjudgedFormat(found) !== null)) {
     held.document = found;
   } else {
-    throw malformed(say("neither"));
+    throw said("neither");
   }
 }
 
-const detailOf = (problem) => (problem instanceof Problem ? problem.detail : say("ownFault"));
+const IN_WORDS = "in-words";
+/** A refusal in the reader's own language. */
+const said = (name) => new Problem(IN_WORDS, say(name));
+
+/** Return what to say of a refusal; what is known of it in English alone stands behind a sentence of the page's language. */
+function refusalOf(problem, name, before = "") {
+  if (!(problem instanceof Problem)) {
+    return { detail: before + say("ownFault") };
+  }
+  if (problem.code === IN_WORDS || LANGUAGE === "en") {
+    return { detail: before + problem.detail, cause: problem.cause };
+  }
+  return { detail: before + say(name), cause: problem.detail };
+}
+
+const notRead = ({ detail, cause }) => verdictOf("indeterminate", "?", say("notRead"), detail, null, cause);
 
 function pixelsOf(picture) {
   const [width, height] = [picture.videoWidth ?? picture.width, picture.videoHeight ?? picture.height];
@@ -107,7 +125,7 @@ async function startCamera() {
   try {
     camera.stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
   } catch {
-    await show([say("noCamera")]);
+    await show([{ detail: say("noCamera") }]);
     return;
   }
   const video = at("picture");
@@ -136,11 +154,11 @@ function stopCamera() {
 /** Check what is held, and show it; `faults` are of what could not be read. */
 async function show(faults) {
   const result = at("result");
-  const parts = faults.map((fault) => verdictOf("indeterminate", "?", say("notRead"), fault));
+  const parts = faults.map(notRead);
   try {
     parts.push(...(await found()));
   } catch (problem) {
-    parts.push(verdictOf("indeterminate", "?", say("notRead"), detailOf(problem)));
+    parts.push(notRead(refusalOf(problem, "unreadable")));
   }
   result.replaceChildren(...parts);
   result.hidden = !parts.length;
@@ -150,12 +168,16 @@ async function show(faults) {
 }
 
 async function found() {
+  const other = held.document ? unjudgedFormat(held.document) : null;
+  if (other !== null) {
+    return [verdictOf("indeterminate", "?", say("notJudged"), WORDS.formats[other])];
+  }
   if (!held.bundle) {
     const id = held.document ? await credentialIdOf(held.document, claimsOf(held.document).issuer) : held.named;
     return id ? [verdictOf("indeterminate", "?", say("bundleMissing"), say(held.document ? "addBundle" : "addFiles"), id)] : [];
   }
   const bundle = decodeBundle(held.bundle);
-  const policy = await parsePolicy(at("policy").value);
+  const policy = await trusted();
   const proven = await checkBundle(bundle, policy);
   const faults = [...proven.faults, ...(held.document ? await documentFaults(held.document, bundle, proven) : [])];
   if (held.named && held.named !== bundle.credential_id) {
@@ -169,6 +191,15 @@ async function found() {
     ...(faults.length === 0 && held.document ? [contentSection(held.document, proven)] : []),
     ...(faults.length === 0 && proven.credential ? [recordSection(proven, bundle, policy)] : []),
   ];
+}
+
+async function trusted() {
+  try {
+    return await parsePolicy(at("policy").value);
+  } catch (problem) {
+    const { detail, cause } = refusalOf(problem, "policyUnreadable");
+    throw Object.assign(new Problem(IN_WORDS, detail), { cause });
+  }
 }
 
 function judged(proven, faults, state, bundle) {
@@ -187,19 +218,22 @@ function judged(proven, faults, state, bundle) {
   return verdictOf("authentic", "\u2713", word, say(held.document ? "askOnline" : "noDocument"), id);
 }
 
-function verdictOf(kind, sign, word, detail, id = null) {
+function verdictOf(kind, sign, word, detail, id = null, cause = "") {
   const link = id && at("online") ? made("a", { href: new URL(`c/${id}`, at("online").href).href, textContent: say("online") }) : null;
   return made(
     "section",
     { className: `verdict ${kind}` },
     made("p", { className: "said" }, made("span", { className: "sign", ariaHidden: "true", textContent: sign }), made("strong", { className: "word", textContent: ` ${word}` })),
     made("p", { textContent: detail }),
+    cause ? inDetail(cause) : null,
     link && made("p", {}, link),
   );
 }
 
+const inDetail = (cause) => made("p", { className: "cause", textContent: `${say("inDetail")} ` }, made("span", { lang: "en", textContent: cause }));
+
 function faultList(faults) {
-  const items = faults.map((fault) => made("li", { textContent: fault.detail }));
+  const items = faults.map((fault) => made("li", { lang: fault.code === "other-code" ? LANGUAGE : "en", textContent: fault.detail }));
   return made("section", {}, made("h2", { textContent: say("why") }), made("ul", {}, ...items));
 }
 
@@ -303,7 +337,7 @@ async function checkPasted() {
     takeText(text);
     at("pasted").value = "";
   } catch (problem) {
-    faults.push(detailOf(problem));
+    faults.push(refusalOf(problem, "neither"));
   }
   await show(faults);
 }
