@@ -7,9 +7,12 @@ import msgspec
 import pytest
 from playwright.sync_api import Page, expect
 
+from proto.documents.content import content_of
 from services.command.home import Addresses
 from tests.browser.conftest import send
 from tests.end_to_end.conftest import Up
+from tests.support.documents import full_document
+from tests.unit.test_stack_drawing import node, page_of_stack
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +121,11 @@ def _tab_to(page: Page, selector: str) -> None:
             return
         page.keyboard.press("Tab")
     raise AssertionError(f"no way to {selector} by the Tab key")
+
+
+def test_a_stack_of_as_many_parts_as_there_may_be_is_printed_on_one_sheet(page: Page) -> None:
+    title = {"en": "Hydrodynamic dike stability calculation methods for the staff of water boards"}
+    fallen = msgspec.structs.replace(node(100, 0, "revoked"), title=title)
+    for count, content in ((252, None), (252, content_of(full_document())), (12, None)):
+        page.set_content(page_of_stack((fallen,) * count, content))
+        assert page.pdf(format="A4").count(b"/Type /Page\n") == 1, (count, content)

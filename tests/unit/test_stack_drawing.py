@@ -2,9 +2,10 @@
 
 import pytest
 
-from proto.ids import CredentialId, Did, Origin, TreeSize
+from proto.ids import CredentialId, Did, EventId, LeafIndex, Origin, TreeSize
 from proto.moment import Moment
-from proto.wire.verifier import AsOf, IssuerFacts, Question, ShownState, StackNode
+from proto.wire.content import Content
+from proto.wire.verifier import AsOf, CredentialFacts, IssuerFacts, Question, ShownState, StackNode, Status
 from services.verifier.languages import LANGUAGES
 from services.verifier.pages import PageLanguage, Pages, Shown
 from services.verifier.pages.stack_drawing import (
@@ -32,6 +33,36 @@ def node(ects: int, remaining: int, state: ShownState = "active", parts: tuple[S
         since=Moment("2026-01-01T00:00:00.000Z"),
         parts=parts,
     )
+
+
+def page_of_stack(parts: tuple[StackNode, ...], content: Content | None = None) -> str:
+    """Return the page of the record, or of the document, of a stack of these parts."""
+    now, remaining = Moment("2026-03-01T00:00:00.000Z"), sum(part.ects_hundredths_remaining for part in parts)
+    whole = node(sum(part.ects_hundredths for part in parts), remaining, "impaired", parts)
+    judged = Judgement(
+        verdict="invalid",
+        checks=(),
+        question=Question(at=now),
+        as_of=AsOf(
+            origin=Origin("log.example"), size=TreeSize(3), root_hash="", time=now, time_source="log", age_seconds=1.0
+        ),
+        issuer=IssuerFacts(did=whole.issuer, state="active", legal_name="Hogeschool Waterland", country="NL"),
+        credential=CredentialFacts(
+            credential_id=whole.credential_id,
+            issuer=whole.issuer,
+            achievement=whole.achievement,
+            ects_hundredths=whole.ects_hundredths,
+            valid_from=now,
+            issued_at=now,
+            index=LeafIndex(2),
+            event_id=EventId("0" * 64),
+        ),
+        status=Status(state="impaired", since=now, ects_hundredths_remaining=remaining),
+        stack=whole,
+        content=content,
+    )
+    shown = Shown(heading=RECORD_HEADING, address="https://verifier.example")
+    return Pages().answer(judged, PageLanguage(language=LANGUAGES["en"]), shown).text or ""
 
 
 INNER = node(600, 300, "impaired", (node(300, 300), node(300, 0, "revoked")))
@@ -95,25 +126,19 @@ def test_a_narrow_stretch_of_the_bar_has_no_number_that_would_stand_in_anothers(
 
 @pytest.mark.parametrize(("count", "is_folded"), [(PARTS_LISTED_MAX, False), (PARTS_LISTED_MAX + 1, True)])
 def test_many_parts_are_folded_away_and_those_that_fell_stand_before_them(count: int, *, is_folded: bool) -> None:
-    now = Moment("2026-03-01T00:00:00.000Z")
-    parts = (*(node(100, 100) for _ in range(count - 1)), node(100, 0, "revoked"))
-    judged = Judgement(
-        verdict="invalid",
-        checks=(),
-        question=Question(at=now),
-        as_of=AsOf(
-            origin=Origin("log.example"), size=TreeSize(3), root_hash="", time=now, time_source="log", age_seconds=1.0
-        ),
-        issuer=IssuerFacts(did=Did("did:web:school.example"), state="active"),
-        stack=node(100 * count, 100 * (count - 1), "impaired", parts),
-    )
-    shown = Shown(heading=RECORD_HEADING, address="https://verifier.example")
-    html = Pages().answer(judged, PageLanguage(language=LANGUAGES["en"]), shown).text or ""
+    html = page_of_stack((*(node(100, 100) for _ in range(count - 1)), node(100, 0, "revoked")))
     made_of = html.partition('id="parts"')[2].partition("</section>")[0]
     before, folded, within = made_of.partition("<details>")
     assert (bool(folded), f"All parts: {count}" in made_of, "What of it fell away" in before) == (is_folded,) * 3
     assert before.count("s-revoked") == 1
     assert within.count("s-revoked") == int(is_folded)
+
+
+def test_of_many_that_fell_away_the_first_are_named_before_the_list_and_all_are_counted() -> None:
+    before = page_of_stack(tuple(node(100, 0, "revoked") for _ in range(252))).partition("<details>")[0]
+    assert before.count("s-revoked") == PARTS_LISTED_MAX
+    assert f"the first {PARTS_LISTED_MAX} of 252 parts that fell away" in before
+    assert "It has 252 parts; the address at the foot of this sheet lists all of them" in before
 
 
 @pytest.mark.parametrize(
