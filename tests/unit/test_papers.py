@@ -282,3 +282,14 @@ def test_a_supplement_says_terms_and_the_status_of_a_result_in_its_language(lang
     for label in (*content.assessments, *content.participation, *filter(None, [content.supervision])):
         assert any(language.word(label) in text for text in texts), label
     assert not any("InProgress" in text for text in texts)
+
+
+@pytest.mark.parametrize("title", ["إدارة مخاطر الفيضانات", "ניהול סיכוני שיטפונות"])
+async def test_a_title_from_right_to_left_is_as_bold_as_any(title: str) -> None:
+    pdf = await _pdf(replace(content_of(full_document()), title={"und": title}))
+    used = {str(font["/BaseFont"]) for page in PdfReader(io.BytesIO(pdf)).pages for font in _fonts(page)}
+    assert any(name.endswith("DejaVuSans-Bold") for name in used), used
+
+
+def _fonts(page: Any) -> list[Any]:
+    return [font.get_object() for font in page["/Resources"]["/Font"].values()]
