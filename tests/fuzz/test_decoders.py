@@ -1,8 +1,8 @@
 """No bytes of a stranger make a decoder do anything but return or refuse, and none keep it busy without end.
 
 The seeds are tried as they are, then inputs near to them: a fixed number, or with `CREDENTIFY_FUZZ_SECONDS=600` for so
-long, all decoders together, with another beginning each time. What is found is printed: put it into the decoder's
-folder of seeds, where it is tried for ever.
+long on a processor, all decoders together, with another beginning each time; what else the machine does takes no input
+away. What is found is printed: put it into the decoder's folder of seeds, where it is tried for ever.
 """
 
 import faulthandler
@@ -34,9 +34,9 @@ def inputs(name: str) -> Iterator[bytes]:
     seeds = seeds_of(name)
     yield from seeds
     random = Random(secrets.randbits(64) if SECONDS else name)
-    ends_at = time.monotonic() + SECONDS / len(DECODERS)
+    ends_at = time.process_time() + SECONDS / len(DECODERS)
     count = 0
-    while time.monotonic() < ends_at if SECONDS else count < INPUTS:
+    while time.process_time() < ends_at if SECONDS else count < INPUTS:
         count += 1
         yield mutated(seeds, random)
 

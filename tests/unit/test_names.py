@@ -4,7 +4,9 @@ import ast
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 ALIKE = {
@@ -22,14 +24,35 @@ ALIKE = {
 """Names that mean the same in each service, where each has its own."""
 
 
+class Module(NamedTuple):
+    """What this file asks of a module."""
+
+    path: str
+    public_classes: tuple[str, ...]
+    private_names: tuple[str, ...]
+    counts: Counter[str]
+
+
+@cache
+def modules() -> tuple[Module, ...]:
+    """Return every module of the project, read once."""
+    paths = [path for folder in ("proto", "services") for path in sorted((ROOT / folder).rglob("*.py"))]
+    return tuple(_module(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")) for path in paths)
+
+
+def _module(path: str, text: str) -> Module:
+    tree = ast.parse(text)
+    classes = tuple(node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name[0] != "_")
+    own = tuple(name for name in _names(tree) if name.startswith("_") and not name.startswith("__"))
+    return Module(path, classes, own, Counter(re.findall(r"\w+", text)))
+
+
 def places() -> dict[str, list[str]]:
     """Return where public classes are defined, by name."""
     found = defaultdict(list)
-    for folder in ("proto", "services"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                    found[node.name].append(str(path.relative_to(ROOT)))
+    for module in modules():
+        for name in module.public_classes:
+            found[name].append(module.path)
     return found
 
 
@@ -43,8 +66,8 @@ def test_what_is_excused_stands_more_than_once() -> None:
     assert [name for name in ALIKE if len(found[name]) < 2] == []
 
 
-def _private_names(tree: ast.Module) -> Iterator[str]:
-    """Yield the names with an underscore that a module gives to functions, classes and constants of its own."""
+def _names(tree: ast.Module) -> Iterator[str]:
+    """Yield the names that a module gives to functions, classes and constants of its own."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
@@ -54,12 +77,10 @@ def _private_names(tree: ast.Module) -> Iterator[str]:
 
 
 def test_what_a_module_keeps_to_itself_is_used_there() -> None:
-    unused = []
-    for folder in ("proto", "services"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            text = path.read_text(encoding="utf-8")
-            counts = Counter(re.findall(r"\w+", text))
-            once = sorted(name for name in _private_names(ast.parse(text)) if counts[name] == 1)
-            own = [name for name in once if name.startswith("_") and not name.startswith("__")]
-            unused += [f"{path.relative_to(ROOT)}: {name}" for name in own]
+    unused = [
+        f"{module.path}: {name}"
+        for module in modules()
+        for name in sorted(module.private_names)
+        if module.counts[name] == 1
+    ]
     assert unused == []
