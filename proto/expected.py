@@ -63,7 +63,6 @@ _FORMS = {
 """What patterns ask for, in words and with an example, by how they begin; of several the first counts."""
 _PATTERN = re.compile(r"Expected `str` matching regex (?P<pattern>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")")
 _LENGTH = re.compile(r"Expected `str` of length (?P<bound><=|>=) (?P<count>[0-9]+)")
-_FIELDS_ARE = "Its fields are"
 _OF_TYPES = ("Object ", "Expected `")
 """How messages about an object's fields begin; others say what its own rule says."""
 NO_FORM = "The text does not have the form that is asked for"
@@ -95,9 +94,9 @@ def _length_in_words(found: re.Match[str]) -> str:
 
 def with_expected(detail: str, kind: Any, pointer: str) -> str:
     """Return what was wrong by msgspec's message without its path, and what the field at `pointer` of `kind` takes."""
-    expected = expected_at(kind, pointer)
-    if expected.startswith(_FIELDS_ARE) and not detail.startswith(_OF_TYPES):
-        expected = ""
+    found = _at(kind, pointer)
+    is_of_fields = found is not None and isinstance(_speaking(found), inspect.StructType)
+    expected = "" if found is None or (is_of_fields and not detail.startswith(_OF_TYPES)) else _sentence(found)
     said = NO_FORM if expected and "matching regex" in detail else in_words(detail)
     return ". ".join(filter(None, (said[:DETAIL_CHARACTERS_MAX], expected)))
 
@@ -107,13 +106,16 @@ def expected_at(kind: Any, pointer: str) -> str:
 
     `kind` is the type that was decoded; the pointer is the one of the problem. Read only when something was refused.
     """
-    found = _known(kind) if isinstance(kind, type) else inspect.type_info(kind)
+    found = _at(kind, pointer)
+    return _sentence(found) if found is not None else ""
+
+
+def _at(kind: Any, pointer: str) -> inspect.Type | None:
+    found: inspect.Type | None = _known(kind) if isinstance(kind, type) else inspect.type_info(kind)
     for step in pointer.split("/")[1:]:
-        below = _below(found, step.replace("~1", "/").replace("~0", "~"))
-        if below is None:
-            return ""
-        found = below
-    return _sentence(found)
+        if found is not None:
+            found = _below(found, step.replace("~1", "/").replace("~0", "~"))
+    return found
 
 
 @lru_cache(maxsize=16)
@@ -141,6 +143,14 @@ def _plain(node: inspect.Type) -> inspect.Type:
     return _plain(node.type) if isinstance(node, inspect.Metadata) else node
 
 
+def _speaking(node: inspect.Type) -> inspect.Type:
+    """Return the type whose sentence is said of a field: of a union, the first that has one."""
+    plain = _plain(node)
+    if not isinstance(plain, inspect.UnionType):
+        return plain
+    return next((_speaking(kind) for kind in plain.types if _sentence(kind)), plain)
+
+
 def _sentence(node: inspect.Type) -> str:
     match _plain(node):
         case inspect.LiteralType(values=values):
@@ -153,7 +163,7 @@ def _sentence(node: inspect.Type) -> str:
         case inspect.UnionType(types=types):
             return next((found for kind in types if (found := _sentence(kind))), "")
         case inspect.StructType(fields=fields):
-            return _one_of([field.encode_name for field in fields], what=_FIELDS_ARE)
+            return _one_of([field.encode_name for field in fields], what="Its fields are")
         case _:
             return ""
 

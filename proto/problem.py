@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from proto.sentence import Sentence
+
 PROBLEM_TYPE_PREFIX = "urn:credentify:problem:"
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
     """The root: a refusal with a stable `slug`, a `title` for people and the HTTP `status` it is answered with.
 
-    `detail` says what was wrong this time and what to do next; `pointer` is the RFC 6901 JSON pointer to the first
-    fault, where the input was JSON; `members` are extension members (RFC 9457 section 3.2), JSON values only.
-    `retry_after_seconds` says when the same request may succeed, where that is known: it is a member of the document,
-    and over HTTP the header `Retry-After`.
+    `sentence` says what was wrong this time and what to do next, and `detail` is what it says in English; `pointer` is
+    the RFC 6901 JSON pointer to the first fault, where the input was JSON; `members` are extension members (RFC 9457
+    section 3.2), JSON values only. `retry_after_seconds` says when the same request may succeed, where that is known:
+    it is a member of the document, and over HTTP the header `Retry-After`.
     """
 
     slug: ClassVar[str] = "problem"
@@ -24,16 +26,17 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
 
     def __init__(
         self,
-        detail: str,
+        detail: str | Sentence,
         *,
         pointer: str | None = None,
         members: Mapping[str, Any] | None = None,
         retry_after_seconds: float | None = None,
     ) -> None:
-        super().__init__(detail)
+        self.sentence = detail if isinstance(detail, Sentence) else Sentence(detail)
+        self.detail = str(self.sentence)
+        super().__init__(self.detail)
         if retry_after_seconds is not None:
             self.retry_after_seconds = retry_after_seconds
-        self.detail = detail
         self.pointer = pointer
         self.members: dict[str, Any] = dict(members or {})
 

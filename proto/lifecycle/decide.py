@@ -34,6 +34,7 @@ from proto.lifecycle.rules_versions import RULES_VERSIONS_KNOWN, check_type, rul
 from proto.lifecycle.states import Key, LogState
 from proto.lifecycle.voidness import may_sign, standing
 from proto.moment import Moment, from_ms, to_ms
+from proto.sentence import sentence
 
 SIGNING_PURPOSES = frozenset({"event", "recovery"})
 """Of keys that sign events, some of them at least."""
@@ -92,12 +93,23 @@ def signing_key(book: Book, opened: Opened, *, received_at: Moment) -> Key:
     key = book.key(opened.key_id)
     if key is None:
         raise UnknownKeyRefusal(
-            f"{opened.key_id} is not on this log; admit the institution or add the key first", pointer="/signatures/0"
+            sentence("{key} is not on this log; admit the institution or add the key first", key=opened.key_id),
+            pointer="/signatures/0",
         )
     if not may_sign(book, key):
-        raise RetiredKeyRefusal(f"{key.key_id} was retired; sign with another key of {owner_of(key.key_id)}")
+        raise RetiredKeyRefusal(
+            sentence(
+                "{key} was retired; sign with another key of {institution}",
+                key=key.key_id,
+                institution=owner_of(key.key_id),
+            )
+        )
     if received_at < key.usable_from:
-        raise DelayedKeyRefusal(f"{key.key_id} was added by the registrar and may sign from {key.usable_from}")
+        raise DelayedKeyRefusal(
+            sentence(
+                "{key} was added by the registrar and may sign from {begin}", key=key.key_id, begin=key.usable_from
+            )
+        )
     if key.purpose not in SIGNING_PURPOSES:
         raise _purpose_refusal(key, opened.event)
     return key
@@ -207,11 +219,19 @@ def _check_speaker(book: Book, event: events.Event, key: Key) -> None:
     if last is None or last.kind == "reinstated":
         return
     if last.kind == "closed":
-        raise ClosedIssuerRefusal(f"{event.issuer} was closed at {last.stamp.received_at}")
+        raise ClosedIssuerRefusal(
+            sentence("{institution} was closed at {at}", institution=event.issuer, at=last.stamp.received_at)
+        )
     if isinstance(event, events.CredentialsRevoked):
         return  # judged credential by credential: each that is not its own is named
     if not (isinstance(event, _MAY_BE_SUSPENDED) and _is_own(book, event)):
-        raise SuspendedSpeakerRefusal(f"{event.issuer} is suspended since {last.stamp.received_at}; ask the registrar")
+        raise SuspendedSpeakerRefusal(
+            sentence(
+                "{institution} is suspended since {at}; ask the registrar",
+                institution=event.issuer,
+                at=last.stamp.received_at,
+            )
+        )
 
 
 def _is_own(book: Book, event: events.CredentialRevoked | events.CredentialSuspended) -> bool:

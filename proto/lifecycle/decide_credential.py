@@ -21,11 +21,12 @@ from proto.lifecycle.refusals import (
     StackRefusal,
     SuspendedSpeakerRefusal,
     UnknownCredentialRefusal,
-    UnknownIssuerRefusal,
 )
+from proto.lifecycle.scope import check_prefix, check_scope, ects_number, institution
 from proto.lifecycle.states import Credential, Life, Profile
-from proto.lifecycle.voidness import is_void, profile, standing
+from proto.lifecycle.voidness import is_void, standing
 from proto.moment import Moment
+from proto.sentence import sentence
 
 AloneIssue = events.CredentialIssued | events.CredentialIssuedV2 | events.Stack
 
@@ -48,7 +49,7 @@ def issue_many(book: Book, event: events.CredentialsIssued, ids: Sequence[Creden
 
 def _check_sorted(names: Sequence[str], *, pointer: str) -> None:
     if any(earlier >= later for earlier, later in pairwise(names)):
-        raise FieldRefusal(f"What {pointer[1:]} names is sorted and distinct", pointer=pointer)
+        raise FieldRefusal(sentence("What {field} names is sorted and distinct", field=pointer[1:]), pointer=pointer)
 
 
 def _judge_each(ids: Sequence[CredentialId], judge: Callable[[CredentialId], None], *, pointer: str) -> None:
@@ -69,48 +70,20 @@ def _check_may_issue(book: Book, event: events.Issue) -> None:
     is_stack = isinstance(event, events.CredentialStacked | events.CredentialStackedV2)
     if not (scope.may_stack if is_stack else scope.may_issue):
         raise OutOfScopeRefusal(
-            f"{event.issuer} may not {'stack' if is_stack else 'issue'} on this log", pointer="/issuer"
+            sentence(
+                "{institution} may not stack on this log" if is_stack else "{institution} may not issue on this log",
+                institution=event.issuer,
+            ),
+            pointer="/issuer",
         )
     _check_award(event, known)
     if event.valid_until and event.valid_until <= event.valid_from:
         raise EffectiveTimeRefusal("valid_until lies after valid_from", pointer="/valid_until")
 
 
-def institution(book: Book, did: Did) -> Profile:
-    """Return what the register says of an institution; refuses the registrar, and who is not admitted."""
-    if did == book.opened_log().registrar:
-        raise NotAllowedRefusal("The registrar is no institution: it neither issues nor recognises", pointer="/issuer")
-    issuer = book.issuer(did)
-    known = profile(book, issuer) if issuer else None
-    if known is None:
-        raise UnknownIssuerRefusal(f"{did} does not issue: it is not an institution on this log", pointer="/issuer")
-    return known
-
-
 def _check_award(event: events.Issue, known: Profile) -> None:
     check_scope(event, known.scope)
     check_prefix(known, event.issuer, event.achievement, pointer="/achievement")
-
-
-def check_scope(event: events.Issue | events.AchievementRecognised, scope: events.Scope) -> None:
-    """Refuse a level or credits outside the institution's scope."""
-    if event.eqf_level and not scope.eqf_min <= event.eqf_level <= scope.eqf_max:
-        raise OutOfScopeRefusal(
-            f"EQF level {event.eqf_level} is outside this institution's {scope.eqf_min} to {scope.eqf_max}",
-            pointer="/eqf_level",
-        )
-    if event.ects_hundredths > scope.ects_hundredths_max:
-        raise OutOfScopeRefusal(
-            f"{event.ects_hundredths / 100:g} ECTS is above this institution's {scope.ects_hundredths_max / 100:g}",
-            pointer="/ects_hundredths",
-        )
-
-
-def check_prefix(known: Profile, did: Did, uri: str, *, pointer: str) -> None:
-    """Refuse a URI that is under no prefix which the institution registered."""
-    if not uri.startswith(known.uri_prefixes):
-        prefixes = ", ".join(known.uri_prefixes)
-        raise OutOfScopeRefusal(f"{uri} is not under a URI prefix that {did} registered: {prefixes}", pointer=pointer)
 
 
 def _pointer(event: events.Issue) -> str:
@@ -127,19 +100,28 @@ def _check_id_is_free(book: Book, event: events.Issue, credential_id: Credential
         return
     if known.issuer != event.issuer:
         raise AlreadyExistsRefusal(
-            f"{known.issuer} has put the credential {credential_id} on the log before. Whoever sees an id first can "
-            "take it under rules version 1; issue it anew, under a new id",
+            sentence(
+                "{issuer} has put the credential {credential} on the log before. Whoever sees an id first can take it "
+                "under rules version 1; issue it anew, under a new id",
+                issuer=known.issuer,
+                credential=credential_id,
+            ),
             pointer=_pointer(event),
             members={"held_by": known.issuer},
         )
     if any(not is_void(book, life.stamp) for life in known.lives):
-        raise AlreadyExistsRefusal(f"The credential {credential_id} is on the log", pointer=_pointer(event))
+        raise AlreadyExistsRefusal(
+            sentence("The credential {credential} is on the log", credential=credential_id), pointer=_pointer(event)
+        )
     components = event.components if isinstance(event, events.CredentialStacked | events.CredentialStackedV2) else ()
     if components != known.lives[0].components:
         raise StackRefusal("A credential that is issued again has the components that it had", pointer=_pointer(event))
     if any(change.kind == "revoked" for change in changes_that_count(book, known.lives[-1])):
         raise CredentialStateRefusal(
-            f"The credential {credential_id} was revoked, which is final, though its issue is void",
+            sentence(
+                "The credential {credential} was revoked, which is final, though its issue is void",
+                credential=credential_id,
+            ),
             pointer=_pointer(event),
             members={"state": "revoked"},
         )
@@ -154,17 +136,29 @@ def _check_components(book: Book, event: events.Stack, credential_id: Credential
     lives = [active_life(book, part, received_at, pointer="/components") for part in components]
     parameters = book.opened_log().parameters
     if level_of(lives) > parameters.stack_levels_max:
-        raise StackRefusal(f"A stack has at most {parameters.stack_levels_max} levels", pointer="/components")
+        raise StackRefusal(
+            sentence("A stack has at most {count} levels", count=parameters.stack_levels_max), pointer="/components"
+        )
     parts = flatten(components, lives)
     if len(parts) > parameters.parts_per_stack_max:
-        raise StackRefusal(f"A stack has at most {parameters.parts_per_stack_max} parts in all", pointer="/components")
+        raise StackRefusal(
+            sentence("A stack has at most {count} parts in all", count=parameters.parts_per_stack_max),
+            pointer="/components",
+        )
     if len(set(parts)) != len(parts) or credential_id in parts:
         twice = next((part for part in parts if parts.count(part) > 1), credential_id)
-        raise StackRefusal(f"The credential {twice} would count twice inside the stack", pointer="/components")
+        raise StackRefusal(
+            sentence("The credential {credential} would count twice inside the stack", credential=twice),
+            pointer="/components",
+        )
     total = sum(life.ects_hundredths for life in lives)
     if event.ects_hundredths > total:
         raise StackRefusal(
-            f"The stack declares {event.ects_hundredths / 100:g} ECTS; its components sum to {total / 100:g}",
+            sentence(
+                "The stack declares {ects} ECTS; its components sum to {total}",
+                ects=ects_number(event.ects_hundredths),
+                total=ects_number(total),
+            ),
             pointer="/ects_hundredths",
         )
 
@@ -185,7 +179,12 @@ def active_life(book: Book, credential_id: CredentialId, received_at: Moment, *,
     now = _effective_now(book, credential, received_at)
     if now.state != "active":
         raise CredentialStateRefusal(
-            f"The credential {credential_id} is {now.state} since {now.since}, not active",
+            sentence(
+                "The credential {credential} is {state} since {since}, not active",
+                credential=credential_id,
+                state=now.state,
+                since=now.since,
+            ),
             pointer=pointer,
             members={"state": now.state, "credential_id": credential_id},
         )
@@ -196,7 +195,7 @@ def _known(book: Book, credential_id: CredentialId, *, pointer: str = "/credenti
     credential = book.credential(credential_id)
     if credential is None:
         raise UnknownCredentialRefusal(
-            f"The credential {credential_id} is not on this log",
+            sentence("The credential {credential} is not on this log", credential=credential_id),
             pointer=pointer,
             members={"credential_id": credential_id},
         )
@@ -250,7 +249,10 @@ def _refusal_of_revoking(
         _check_not_suspended(book, event, credential)
         _check_change(book, event, credential, received_at)
         if _life(book, credential).achievement != achievement:
-            raise FieldRefusal(f"The credential is not of the achievement {achievement}", pointer="/credential_ids")
+            raise FieldRefusal(
+                sentence("The credential is not of the achievement {achievement}", achievement=achievement),
+                pointer="/credential_ids",
+            )
     except Refusal as refusal:
         return refusal
     return None
@@ -263,7 +265,13 @@ def _check_not_suspended(book: Book, event: events.CredentialsRevoked, credentia
         return
     last = standing(book, speaker)
     if last is not None and last.kind == "suspended":
-        raise SuspendedSpeakerRefusal(f"{event.issuer} is suspended since {last.stamp.received_at}; ask the registrar")
+        raise SuspendedSpeakerRefusal(
+            sentence(
+                "{institution} is suspended since {at}; ask the registrar",
+                institution=event.issuer,
+                at=last.stamp.received_at,
+            )
+        )
 
 
 def _check_change(book: Book, event: events.Transition, credential: Credential, received_at: Moment) -> None:
@@ -280,14 +288,21 @@ def _check_may_change(book: Book, event: events.Transition, credential: Credenti
     registrar = book.opened_log().registrar
     if event.issuer not in {credential.issuer, registrar, living_end(book, credential.issuer)}:
         raise NotAllowedRefusal(
-            f"Only {credential.issuer}, its successor or the registrar may do this, not {event.issuer}",
+            sentence(
+                "Only {issuer}, its successor or the registrar may do this, not {institution}",
+                issuer=credential.issuer,
+                institution=event.issuer,
+            ),
             pointer="/issuer",
         )
     if isinstance(event, events.CredentialReinstated) and event.issuer != registrar:
         suspended = [c for c in changes_that_count(book, _life(book, credential)) if c.kind == "suspended"]
         if suspended and not _is_same_or_successor(book, suspended[-1].stamp.speaker, event.issuer):
             raise NotAllowedRefusal(
-                f"{suspended[-1].stamp.speaker} suspended it; only they or the registrar may reinstate",
+                sentence(
+                    "{institution} suspended it; only they or the registrar may reinstate",
+                    institution=suspended[-1].stamp.speaker,
+                ),
                 pointer="/issuer",
             )
 
@@ -307,7 +322,9 @@ def _check_state(book: Book, event: events.Transition, credential: Credential, l
     }[type(event)]
     if not allowed:
         raise CredentialStateRefusal(
-            f"The credential is {state}: {event.__struct_config__.tag} needs another state",
+            sentence(
+                "The credential is {state}: {event} needs another state", state=state, event=event.__struct_config__.tag
+            ),
             pointer="/credential_id",
             members={"state": state},
         )
@@ -328,6 +345,11 @@ def _check_effective_at(book: Book, event: events.Transition, life: Life, receiv
     earliest = max([min(life.valid_from, life.stamp.received_at), *(change.effective_at for change in done)])
     if not earliest <= event.effective_at <= received_at:
         raise EffectiveTimeRefusal(
-            f"effective_at lies between {earliest} and {received_at}; {event.effective_at} does not",
+            sentence(
+                "effective_at lies between {earliest} and {latest}; {stated} does not",
+                earliest=earliest,
+                latest=received_at,
+                stated=event.effective_at,
+            ),
             pointer="/effective_at",
         )

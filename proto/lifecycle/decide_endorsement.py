@@ -6,10 +6,11 @@ Endorsements are no part of a credential's state, and no verdict rests on them.
 from proto import events
 from proto.ids import Did, EventId
 from proto.lifecycle.book import Book
-from proto.lifecycle.decide_credential import active_life, check_prefix, institution
+from proto.lifecycle.decide_credential import active_life
 from proto.lifecycle.decide_issuer import admitted, not_closed
 from proto.lifecycle.liveness import holds, is_live
 from proto.lifecycle.refusals import AlreadyExistsRefusal, LimitRefusal, NotAllowedRefusal, NotInvitedRefusal
+from proto.lifecycle.scope import check_prefix, institution
 from proto.lifecycle.statements import (
     ENDORSEMENTS_EVER_MAX,
     ENDORSEMENTS_LIVE_MAX,
@@ -25,6 +26,7 @@ from proto.lifecycle.statements import (
 from proto.lifecycle.states import Life
 from proto.lifecycle.voidness import counts
 from proto.moment import Moment
+from proto.sentence import sentence
 
 
 def invite(book: Book, event: events.EndorserInvited) -> None:
@@ -37,7 +39,14 @@ def invite(book: Book, event: events.EndorserInvited) -> None:
     like = invitations_like(event.issuer, event.achievement, event.endorser, event.role)
     standing = live_invitation(book, like)
     if standing is not None:
-        raise AlreadyExistsRefusal(f"{event.endorser} is invited to this in this role: {standing}", pointer="/endorser")
+        raise AlreadyExistsRefusal(
+            sentence(
+                "{institution} is invited to this in this role: {invitation}",
+                institution=event.endorser,
+                invitation=standing,
+            ),
+            pointer="/endorser",
+        )
     _check_few_invited(book, event.issuer)
 
 
@@ -53,9 +62,15 @@ def _check_few_invited(book: Book, speaker: Did) -> None:
         return
     made = [each for name in names if isinstance(each := book.statement(name), Invitation)]
     if sum(is_live(book, each) for each in made) >= INVITATIONS_LIVE_MAX:
-        raise LimitRefusal(f"{speaker} has {INVITATIONS_LIVE_MAX} invitations that stand: withdraw some of them")
+        raise LimitRefusal(
+            sentence(
+                "{institution} has {count} invitations that stand: withdraw some of them",
+                institution=speaker,
+                count=INVITATIONS_LIVE_MAX,
+            )
+        )
     if sum(counts(book, each.stamp) for each in made) >= STATEMENTS_EVER_MAX:
-        raise LimitRefusal(f"{speaker} has made as many invitations as are kept")
+        raise LimitRefusal(sentence("{institution} has made as many invitations as are kept", institution=speaker))
 
 
 def endorse(book: Book, event: events.CredentialEndorsed, received_at: Moment) -> None:
@@ -64,8 +79,13 @@ def endorse(book: Book, event: events.CredentialEndorsed, received_at: Moment) -
     life = active_life(book, event.credential_id, received_at, pointer="/credential_id")
     if live_invitation(book, invitations_for(event, life)) is None:
         raise NotInvitedRefusal(
-            f"{life.issuer} has not invited {event.issuer} to endorse {life.achievement} as {event.role}; once it has, "
-            "send it again",
+            sentence(
+                "{issuer} has not invited {institution} to endorse {achievement} as {role}; once it has, send it again",
+                issuer=life.issuer,
+                institution=event.issuer,
+                achievement=life.achievement,
+                role=event.role,
+            ),
             pointer="/role",
         )
     made = [
@@ -76,11 +96,20 @@ def endorse(book: Book, event: events.CredentialEndorsed, received_at: Moment) -
     own = [each for each in made if (each.endorser, each.role) == (event.issuer, event.role)]
     for each in own:
         if holds(book, each):
-            raise AlreadyExistsRefusal(f"{event.issuer} endorses it already: {each.stamp.event_id}", pointer="/role")
+            raise AlreadyExistsRefusal(
+                sentence(
+                    "{institution} endorses it already: {endorsement}",
+                    institution=event.issuer,
+                    endorsement=each.stamp.event_id,
+                ),
+                pointer="/role",
+            )
     if sum(counts(book, each.stamp) for each in own) >= ENDORSEMENTS_EVER_MAX:
-        raise LimitRefusal(f"{event.issuer} has endorsed it in this role as often as is kept")
+        raise LimitRefusal(
+            sentence("{institution} has endorsed it in this role as often as is kept", institution=event.issuer)
+        )
     if sum(holds(book, each) for each in made) >= ENDORSEMENTS_LIVE_MAX:
-        raise LimitRefusal(f"The credential has {ENDORSEMENTS_LIVE_MAX} endorsements already")
+        raise LimitRefusal(sentence("The credential has {count} endorsements already", count=ENDORSEMENTS_LIVE_MAX))
 
 
 def invitations_for(event: events.CredentialEndorsed, life: Life) -> StatementGroup:

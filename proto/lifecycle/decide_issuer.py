@@ -23,6 +23,7 @@ from proto.lifecycle.voidness import compromised_from, is_retired, profile, stan
 from proto.moment import Moment
 from proto.p256 import decode_p256_key, is_p256_key
 from proto.problem import InvalidProblem
+from proto.sentence import sentence
 
 AnyKeyRecord = events.KeyRecord | events.KeyRecordV2
 RETIREMENTS_PER_KEY_MAX = 8
@@ -67,7 +68,7 @@ def _check_new_key(book: Book, owner: Did, ring: Issuer | None, record: AnyKeyRe
     try:
         (decode_p256_key if is_p256_key(record.public_key) else decode_public_key)(record.public_key)
     except InvalidProblem as problem:
-        raise FieldRefusal(problem.detail, pointer=pointer) from problem
+        raise FieldRefusal(problem.sentence, pointer=pointer) from problem
     if ring is not None and ring.key(record.key_id) is not None:
         raise AlreadyExistsRefusal(f"The key id {record.key_id} is taken", pointer=pointer)
     if book.log is not None and book.key_id_of(record.public_key) is not None:
@@ -253,7 +254,10 @@ def admitted(book: Book, did: Did, *, pointer: str = "/subject") -> Issuer:
     """Return the admitted institution of that DID, or raise `UnknownIssuerRefusal`."""
     issuer = book.issuer(did)
     if issuer is None or profile(book, issuer) is None:
-        raise UnknownIssuerRefusal(f"{did} is not admitted to this log; the registrar admits it", pointer=pointer)
+        raise UnknownIssuerRefusal(
+            sentence("{institution} is not admitted to this log; the registrar admits it", institution=did),
+            pointer=pointer,
+        )
     return issuer
 
 
@@ -261,7 +265,9 @@ def not_closed(book: Book, issuer: Issuer, did: Did, *, pointer: str = "/subject
     """Refuse an institution that is closed."""
     last = standing(book, issuer)
     if last is not None and last.kind == "closed":
-        raise ClosedIssuerRefusal(f"{did} was closed at {last.stamp.received_at}", pointer=pointer)
+        raise ClosedIssuerRefusal(
+            sentence("{institution} was closed at {at}", institution=did, at=last.stamp.received_at), pointer=pointer
+        )
 
 
 def living_end(book: Book, did: Did) -> Did:

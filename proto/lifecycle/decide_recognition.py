@@ -3,7 +3,7 @@
 from proto import events
 from proto.ids import Did, EventId
 from proto.lifecycle.book import Book
-from proto.lifecycle.decide_credential import active_life, check_prefix, check_scope, institution
+from proto.lifecycle.decide_credential import active_life
 from proto.lifecycle.decide_issuer import admitted, is_of_one_line, not_closed
 from proto.lifecycle.decide_withdrawal import check_room, known_recognition
 from proto.lifecycle.liveness import is_in_force, is_live, is_live_recognition
@@ -18,6 +18,7 @@ from proto.lifecycle.refusals import (
     StatementStateRefusal,
     UnknownStatementRefusal,
 )
+from proto.lifecycle.scope import check_prefix, check_scope, ects_number, institution
 from proto.lifecycle.statements import (
     DECISION_YEARS_MAX,
     DECISIONS_EVER_MAX,
@@ -30,6 +31,7 @@ from proto.lifecycle.statements import (
 from proto.lifecycle.states import Life, Profile
 from proto.lifecycle.voidness import counts
 from proto.moment import Moment
+from proto.sentence import sentence
 
 YEAR_MAX = 9999
 
@@ -40,7 +42,12 @@ def recognise(book: Book, event: events.CredentialRecognised, received_at: Momen
     active_life(book, event.credential_id, received_at, pointer="/credential_id")
     for event_id in book.recognitions_by((event.credential_id, event.issuer)):
         if is_live_recognition(book, event_id):
-            raise AlreadyExistsRefusal(f"{event.issuer} recognised it already: {event_id}", pointer="/credential_id")
+            raise AlreadyExistsRefusal(
+                sentence(
+                    "{institution} recognised it already: {recognition}", institution=event.issuer, recognition=event_id
+                ),
+                pointer="/credential_id",
+            )
     _check_recognised_seldom(book, event)
 
 
@@ -51,8 +58,12 @@ def recognise_for_programme(book: Book, event: events.CredentialRecognisedV2, re
     _check_outside_the_line(book, event.issuer, life.issuer)
     if event.decision == "full" and event.ects_hundredths != life.ects_hundredths:
         raise FieldRefusal(
-            f"Recognised in full counts the credential's {life.ects_hundredths / 100:g} ECTS, not "
-            f"{event.ects_hundredths / 100:g}; with other credits the decision is partial",
+            sentence(
+                "Recognised in full counts the credential's {ects} ECTS, not {stated}; with other credits "
+                "the decision is partial",
+                ects=ects_number(life.ects_hundredths),
+                stated=ects_number(event.ects_hundredths),
+            ),
             pointer="/ects_hundredths",
         )
     if event.under:
@@ -65,8 +76,12 @@ def recognise_for_programme(book: Book, event: events.CredentialRecognisedV2, re
             continue
         if is_live(book, made):
             raise AlreadyExistsRefusal(
-                f"{event.issuer} recognised it for this programme already: {event_id}. Withdraw that, or name it in "
-                "`replaces`",
+                sentence(
+                    "{institution} recognised it for this programme already: {recognition}. Withdraw that, or "
+                    "name it in `replaces`",
+                    institution=event.issuer,
+                    recognition=event_id,
+                ),
                 pointer="/credential_id",
             )
     _check_recognised_seldom(book, event)
@@ -75,7 +90,9 @@ def recognise_for_programme(book: Book, event: events.CredentialRecognisedV2, re
 def _check_may_recognise(book: Book, event: events.AnyRecognition | events.AchievementRecognised) -> Profile:
     known = institution(book, event.issuer)
     if not known.scope.may_recognise:
-        raise OutOfScopeRefusal(f"{event.issuer} may not recognise on this log", pointer="/issuer")
+        raise OutOfScopeRefusal(
+            sentence("{institution} may not recognise on this log", institution=event.issuer), pointer="/issuer"
+        )
     check_prefix(known, event.issuer, event.programme, pointer="/programme")
     return known
 
@@ -84,13 +101,19 @@ def _check_recognised_seldom(book: Book, event: events.AnyRecognition) -> None:
     made = book.recognitions_by((event.credential_id, event.issuer))
     counting = [each for event_id in made if (each := book.recognition(event_id)) and counts(book, each.stamp)]
     if len(counting) >= book.opened_log().parameters.transitions_per_credential_max:
-        raise LimitRefusal(f"{event.issuer} has recognised and withdrawn it as often as is kept")
+        raise LimitRefusal(
+            sentence("{institution} has recognised and withdrawn it as often as is kept", institution=event.issuer)
+        )
 
 
 def _check_outside_the_line(book: Book, speaker: Did, issuer: Did) -> None:
     if is_of_one_line(book, speaker, issuer):
         raise NotAllowedRefusal(
-            f"{speaker} does not recognise what it, or an institution whose line it is in, awarded: {issuer}",
+            sentence(
+                "{institution} does not recognise what it, or an institution whose line it is in, awarded: {issuer}",
+                institution=speaker,
+                issuer=issuer,
+            ),
             pointer="/issuer",
         )
 
@@ -99,12 +122,25 @@ def _check_replaces(book: Book, event: events.CredentialRecognisedV2, replaced: 
     """What is replaced is the speaker's own live recognition of this credential, and may be withdrawn once more."""
     made = known_recognition(book, replaced, pointer="/replaces")
     if made.recogniser != event.issuer:
-        raise NotAllowedRefusal(f"{replaced} is a recognition of {made.recogniser}", pointer="/replaces")
+        raise NotAllowedRefusal(
+            sentence(
+                "{recognition} is a recognition of {institution}", recognition=replaced, institution=made.recogniser
+            ),
+            pointer="/replaces",
+        )
     if made.credential_id != event.credential_id:
-        raise FieldRefusal(f"{replaced} recognises the credential {made.credential_id}", pointer="/replaces")
+        raise FieldRefusal(
+            sentence(
+                "{recognition} recognises the credential {credential}",
+                recognition=replaced,
+                credential=made.credential_id,
+            ),
+            pointer="/replaces",
+        )
     if not is_live(book, made):
         raise CredentialStateRefusal(
-            f"The recognition {replaced} was withdrawn already: leave out `replaces`", pointer="/replaces"
+            sentence("The recognition {recognition} was withdrawn already: leave out `replaces`", recognition=replaced),
+            pointer="/replaces",
         )
     check_room(made, pointer="/replaces")
 
@@ -115,19 +151,35 @@ def _check_under(
     """What is said to follow a standing decision does follow one of the speaker's own, that is in force now."""
     decision = book.statement(under)
     if not isinstance(decision, StandingDecision):
-        raise UnknownStatementRefusal(f"No standing decision {under} is on this log", pointer="/under")
+        raise UnknownStatementRefusal(
+            sentence("No standing decision {decision} is on this log", decision=under), pointer="/under"
+        )
     if decision.recogniser != event.issuer:
-        raise NotAllowedRefusal(f"{under} is a decision of {decision.recogniser}", pointer="/under")
+        raise NotAllowedRefusal(
+            sentence("{decision} is a decision of {institution}", decision=under, institution=decision.recogniser),
+            pointer="/under",
+        )
     if not is_live(book, decision):
-        raise StatementStateRefusal(f"The standing decision {under} was withdrawn, or is void", pointer="/under")
+        raise StatementStateRefusal(
+            sentence("The standing decision {decision} was withdrawn, or is void", decision=under), pointer="/under"
+        )
     if not is_in_force(book, decision, received_at):
         raise EffectiveTimeRefusal(
-            f"The standing decision {under} holds from {decision.valid_from} to {decision.valid_until}",
+            sentence(
+                "The standing decision {decision} holds from {begin} to {end}",
+                decision=under,
+                begin=decision.valid_from,
+                end=decision.valid_until,
+            ),
             pointer="/under",
         )
     if fields := _apart(event, decision, life):
         raise FieldRefusal(
-            f"The recognition does not follow the standing decision {under}: it differs in {', '.join(fields)}",
+            sentence(
+                "The recognition does not follow the standing decision {decision}: it differs in {fields}",
+                decision=under,
+                fields=", ".join(fields),
+            ),
             pointer="/under",
         )
 
@@ -168,7 +220,11 @@ def _check_period(event: events.AchievementRecognised) -> None:
     latest = f"{year:04}{event.valid_from[4:]}"
     if event.valid_until > latest:
         raise EffectiveTimeRefusal(
-            f"A standing decision holds for at most {DECISION_YEARS_MAX} years, here until {latest}",
+            sentence(
+                "A standing decision holds for at most {years} years, here until {end}",
+                years=DECISION_YEARS_MAX,
+                end=latest,
+            ),
             pointer="/valid_until",
         )
 
@@ -181,12 +237,22 @@ def _check_apart_from_others(book: Book, event: events.AchievementRecognised) ->
         is_apart = each.valid_until <= event.valid_from or event.valid_until <= each.valid_from
         if not is_apart and is_live(book, each):
             raise AlreadyExistsRefusal(
-                f"The decision {each.stamp.event_id} on this achievement, for this programme, holds from "
-                f"{each.valid_from} to {each.valid_until}: withdraw it, or name another period",
+                sentence(
+                    "The decision {decision} on this achievement, for this programme, holds from {begin} to "
+                    "{end}: withdraw it, or name another period",
+                    decision=each.stamp.event_id,
+                    begin=each.valid_from,
+                    end=each.valid_until,
+                ),
                 pointer="/valid_from",
             )
     if sum(counts(book, each.stamp) for each in made) >= DECISIONS_EVER_MAX:
-        raise LimitRefusal(f"{event.issuer} has decided on this achievement, for this programme, as often as is kept")
+        raise LimitRefusal(
+            sentence(
+                "{institution} has decided on this achievement, for this programme, as often as is kept",
+                institution=event.issuer,
+            )
+        )
 
 
 def _check_few(book: Book, event: events.AchievementRecognised, received_at: Moment) -> None:
@@ -196,6 +262,14 @@ def _check_few(book: Book, event: events.AchievementRecognised, received_at: Mom
     made = [each for name in names if isinstance(each := book.statement(name), StandingDecision)]
     live = sum(each.valid_until > received_at and is_live(book, each) for each in made)
     if live >= DECISIONS_LIVE_MAX:
-        raise LimitRefusal(f"{event.issuer} has {live} standing decisions: withdraw some of them")
+        raise LimitRefusal(
+            sentence(
+                "{institution} has {count} standing decisions: withdraw some of them",
+                institution=event.issuer,
+                count=live,
+            )
+        )
     if sum(counts(book, each.stamp) for each in made) >= STATEMENTS_EVER_MAX:
-        raise LimitRefusal(f"{event.issuer} has made as many standing decisions as are kept")
+        raise LimitRefusal(
+            sentence("{institution} has made as many standing decisions as are kept", institution=event.issuer)
+        )

@@ -26,6 +26,7 @@ from proto.lifecycle.statements import (
     Withdrawable,
 )
 from proto.lifecycle.states import Recognition
+from proto.sentence import sentence
 
 _KINDS: dict[type[events.Withdrawal], tuple[str, str, type[Statement]]] = {
     events.AchievementRecognitionWithdrawn: ("recognition", "standing decision", StandingDecision),
@@ -48,10 +49,15 @@ def withdraw(book: Book, event: events.Withdrawal, *, version: int) -> None:
     field, called, kind = _KINDS[type(event)]
     statement = book.statement(withdrawn_by(event))
     if not isinstance(statement, kind):
-        raise UnknownStatementRefusal(f"No {called} {withdrawn_by(event)} is on this log", pointer=f"/{field}")
+        raise UnknownStatementRefusal(
+            sentence("No {called} {statement} is on this log", called=sentence(called), statement=withdrawn_by(event)),
+            pointer=f"/{field}",
+        )
     _check_may_withdraw(book, event, statement, pointer=f"/{field}")
     if not is_live(book, statement):
-        raise StatementStateRefusal(f"The {called} was withdrawn already, or is void", pointer=f"/{field}")
+        raise StatementStateRefusal(
+            sentence("The {called} was withdrawn already, or is void", called=sentence(called)), pointer=f"/{field}"
+        )
     check_room(statement, pointer=f"/{field}")
 
 
@@ -66,7 +72,9 @@ def known_recognition(book: Book, event_id: EventId, *, pointer: str) -> Recogni
     """Return a recognition, or refuse what is none."""
     recognition = book.recognition(event_id)
     if recognition is None:
-        raise UnknownRecognitionRefusal(f"No recognition {event_id} is on this log", pointer=pointer)
+        raise UnknownRecognitionRefusal(
+            sentence("No recognition {recognition} is on this log", recognition=event_id), pointer=pointer
+        )
     return recognition
 
 
@@ -74,7 +82,12 @@ def _check_may_withdraw(book: Book, event: events.Withdrawal, said: Withdrawable
     speaker = said.stamp.speaker
     if event.issuer not in {speaker, book.opened_log().registrar, living_end(book, speaker)}:
         raise NotAllowedRefusal(
-            f"Only {speaker}, its successor or the registrar may withdraw what {pointer[1:]} names", pointer="/issuer"
+            sentence(
+                "Only {institution}, its successor or the registrar may withdraw what {field} names",
+                institution=speaker,
+                field=pointer[1:],
+            ),
+            pointer="/issuer",
         )
 
 
@@ -82,6 +95,10 @@ def check_room(said: Withdrawable, *, pointer: str) -> None:
     """Refuse one withdrawal more than is kept; those that lapsed are kept too."""
     if len(said.withdrawals) >= WITHDRAWALS_MAX:
         raise LimitRefusal(
-            f"{said.stamp.event_id} was withdrawn {WITHDRAWALS_MAX} times by events that are void: no more are kept",
+            sentence(
+                "{statement} was withdrawn {count} times by events that are void: no more are kept",
+                statement=said.stamp.event_id,
+                count=WITHDRAWALS_MAX,
+            ),
             pointer=pointer,
         )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from proto.ids import CredentialId
 from proto.problem import Problem, UnavailableProblem
+from proto.sentence import Sentence
 
 
 class Refusal(Problem):
@@ -22,7 +23,7 @@ class Refusal(Problem):
 
     def __init__(
         self,
-        detail: str,
+        detail: str | Sentence,
         *,
         pointer: str | None = None,
         members: Mapping[str, Any] | None = None,

@@ -4,6 +4,7 @@ from proto import events
 from proto.ids import LeafIndex
 from proto.lifecycle.refusals import RulesVersionRefusal, UnknownRulesProblem
 from proto.lifecycle.states import LogState
+from proto.sentence import sentence
 
 RULES_VERSIONS_KNOWN = frozenset({1, 2})
 RULES_VERSIONS_FINISHED = frozenset({1, 2})
@@ -47,15 +48,25 @@ def check_type(event: events.Event, version: int) -> None:
     first = _ADMITTED_FROM.get(kind, 0)
     if version < first:
         raise RulesVersionRefusal(
-            f"{kind.__struct_config__.tag} is admitted from rules version {first} on; in force is {version}. Send it "
-            "again once the registrar has activated that version and the log has reached it",
+            sentence(
+                "{event} is admitted from rules version {first} on; in force is {version}. Send it again "
+                "once the registrar has activated that version and the log has reached it",
+                event=kind.__struct_config__.tag,
+                first=first,
+                version=version,
+            ),
             pointer="/type",
         )
     last = _ADMITTED_UP_TO.get(kind)
     if last is not None and version > last[0]:
         raise RulesVersionRefusal(
-            f"{kind.__struct_config__.tag} is admitted no more under rules version {version}. Bring the software that "
-            f"said it up to date: it has to say {last[1].__struct_config__.tag} in its place",
+            sentence(
+                "{event} is admitted no more under rules version {version}. Bring the software that said it "
+                "up to date: it has to say {successor} in its place",
+                event=kind.__struct_config__.tag,
+                version=version,
+                successor=last[1].__struct_config__.tag,
+            ),
             pointer="/type",
             is_final=True,
         )

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from proto.problem import InvalidProblem, MalformedProblem, NotFoundProblem, Problem, UnavailableProblem
+from proto.sentence import Sentence
 from services.edge.log import Log, fault_values
 from services.operator_fault import OperatorFault
 
@@ -106,7 +107,7 @@ class ForbiddenProblem(Problem):
     title = "This API key may not do this"
     status = 403
 
-    def __init__(self, detail: str, *, realm: str = "credentify", scope: str | None = None) -> None:
+    def __init__(self, detail: str | Sentence, *, realm: str = "credentify", scope: str | None = None) -> None:
         super().__init__(detail, members={} if scope is None else {"scope": scope})
         needed = "" if scope is None else f', scope="{scope}"'
         self.headers = {"WWW-Authenticate": f'Bearer realm="{realm}", error="insufficient_scope"{needed}'}

@@ -7,6 +7,7 @@ from proto.documents.recognition_agreement import AgreementTerm, ConsentEnvelope
 from proto.ids import AchievementUri, AgreementId, ApplicationId, Did, InstitutionId, KeyId, Origin, TreeSize
 from proto.moment import Moment
 from proto.problem import ConflictProblem
+from proto.sentence import sentence
 from proto.wire.agreements import AgreementAnswer, AgreementPage
 from proto.wire.applications import Applicant, ApplicationAnswer, DecisionAnswer, Dossier, ItemAnswer
 from proto.wire.content import Content, HolderContent
@@ -177,7 +178,7 @@ def agreements(code: str) -> str:
     stand = tuple(_agreement(number, said) for number, said in enumerate(_AGREEMENTS.values()))
     typed = dict.fromkeys(("partner", "direction", "achievements", "isced_f", "programme", "decision", "ects"), "")
     typed |= dict.fromkeys(("eqf_level", "ects_min", "eqf_level_min", "total_max", "valid_until"), "")
-    fault = "An agreement ends after it begins, and 5 years on at most"
+    fault = sentence("An agreement ends after it begins, and {years} years on at most", years=5)
     found = OfficePages().agreements(
         _page(code), AgreementPage(agreements=stand), typed=typed, fault=fault, field="valid_until"
     )
@@ -186,9 +187,9 @@ def agreements(code: str) -> str:
 
 def evidence(code: str) -> str:
     """Return an application in a language, with evidence that held and holds no more, or of which that is not known."""
-    problem = ConflictProblem(
-        "The log refused this: did:web:waterland.example is suspended since 2026-11-01T00:00:00.000Z; ask the registrar"
-    )
+    since = "2026-11-01T00:00:00.000Z"
+    refusal = sentence("{institution} is suspended since {at}; ask the registrar", institution=_TENANT.did, at=since)
+    problem = ConflictProblem(sentence("The log refused this: {refusal}", refusal=refusal))
     texts = {"decision": "full", "ects": "3", "eqf_level": "", "text": "", "assessor": "", "despite": ""}
-    typed = TypedDecision(number=1, texts=texts | {"despite_status": ""}, reasons=(), fault=problem.detail)
+    typed = TypedDecision(number=1, texts=texts | {"despite_status": ""}, reasons=(), fault=problem.sentence)
     return OfficePages().application(_page(code), _application(), typed=typed).text or ""

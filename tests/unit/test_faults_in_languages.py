@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -10,8 +11,8 @@ import pytest
 
 import services.issuer_gateway.app
 from proto.problem import ConflictProblem, InvalidProblem, Problem
+from proto.sentence import sentence
 from services.issuer_gateway.languages import DEFAULT, LANGUAGES, LearnerLanguage
-from services.issuer_gateway.languages.found_again import sentences
 from services.issuer_gateway.pages import Pages
 from services.issuer_gateway.pages.fault_words import OWN_FAULTS
 from services.issuer_gateway.pages.in_languages import PageReader
@@ -40,28 +41,32 @@ SAID_TO_PEOPLE = (
     f"{GATEWAY}.unit_of_work.log_writer",
     f"{GATEWAY}.unit_of_work.transactions",
     "proto.documents.recognition_agreement",
+    "proto.lifecycle.decide_credential",
+    "proto.lifecycle.decide_endorsement",
     "proto.lifecycle.decide_recognition",
     "proto.lifecycle.decide_withdrawal",
+    "proto.lifecycle.scope",
 )
 """Modules of what is done on the office's pages and by whoever holds a link, and of what the log may say to it."""
 SHOWN_NOWHERE = {"not-signed-in", "sign-in"}
 """Their page is that on which one signs in, which has words of its own."""
 
 
-def _sentence(said: ast.expr) -> str | None:
-    """Return a sentence as files of languages have it, with a number for each value; None where it is no sentence."""
-    if isinstance(said, ast.Constant):
-        return str(said.value)
-    if not isinstance(said, ast.JoinedStr):
-        return None
-    parts, count = list[str](), 0
-    for part in said.values:
-        if isinstance(part, ast.Constant):
-            parts.append(str(part.value))
-        else:
-            count += 1
-            parts.append(f"{{{count}}}")
-    return "".join(parts)
+def _words(said: ast.expr) -> Iterator[str]:
+    """Yield the words of the sentences that an expression says, as files of languages have them."""
+    match said:
+        case ast.Constant(value=str(words)):
+            yield words
+        case ast.Call(func=ast.Name(id="sentence"), args=[words, *_]):
+            yield from _words(words)
+            within = (each.value for each in said.keywords if isinstance(each.value, ast.Call))
+            yield from (words for each in within for words in _words(each))
+        case ast.IfExp(body=one, orelse=other):
+            yield from (*_words(one), *_words(other))
+        case ast.JoinedStr():
+            yield f"{ast.unparse(said)}: no language can place these values, so say it with `sentence`"
+        case _:
+            return
 
 
 def _refused_by(module: str) -> Iterator[str]:
@@ -70,10 +75,9 @@ def _refused_by(module: str) -> Iterator[str]:
     source = Path(importlib.import_module(module).__file__ or "").read_text(encoding="utf-8")
     for call in ast.walk(ast.parse(source)):
         if isinstance(call, ast.Call) and call.args and isinstance(call.func, ast.Name | ast.Attribute):
-            name = call.func.id if isinstance(call.func, ast.Name) else call.func.attr
-            kind, said = kinds.get(name), _sentence(call.args[0])
-            if kind is not None and said is not None and kind.slug not in OWN_FAULTS.keys() | SHOWN_NOWHERE:
-                yield said
+            kind = kinds.get(call.func.id if isinstance(call.func, ast.Name) else call.func.attr)
+            if kind is not None and kind.slug not in OWN_FAULTS.keys() | SHOWN_NOWHERE:
+                yield from _words(call.args[0])
 
 
 @each
@@ -88,45 +92,68 @@ def test_there_is_something_to_be_said() -> None:
     assert sum(len(list(_refused_by(module))) for module in SAID_TO_PEOPLE) > 70
 
 
+REFUSED = "{key} was retired; sign with another key of {institution}"
+
+
 @each
 def test_values_stand_where_the_language_has_them(language: LearnerLanguage) -> None:
-    refused = "did:web:a.example was retired; sign with another key of did:web:b.example"
+    refused = sentence(REFUSED, key="did:web:a.example", institution="did:web:b.example")
     said = language.said(refused)
     assert said is not None
-    assert said != refused
+    assert said != str(refused)
     assert "did:web:a.example" in said
     assert "did:web:b.example" in said
 
 
+@each
+def test_a_language_has_the_values_of_each_sentence_and_no_others(language: LearnerLanguage) -> None:
+    names = re.compile(r"\{(\w*)\}")
+    apart = {words for words, said in language.words.items() if set(names.findall(words)) != set(names.findall(said))}
+    assert apart == set()
+
+
 def test_a_refusal_within_a_refusal_is_said_in_the_language_too() -> None:
-    said = LANGUAGES["de"].said("The log refused this: The recognition was withdrawn already")
-    assert said == "Das Log hat dies abgelehnt: Die Anerkennung wurde schon zurückgezogen"
-    within = LANGUAGES["fr"].said("The standing decision was withdrawn already, or is void")
-    assert within == "Cela a déjà été retiré, ou est nul : décision permanente"
+    refusal = sentence("The log refused this: {refusal}", refusal=sentence("The recognition was withdrawn already"))
+    assert LANGUAGES["de"].said(refusal) == "Das Log hat dies abgelehnt: Die Anerkennung wurde schon zurückgezogen"
+    within = sentence("The {called} was withdrawn already, or is void", called=sentence("standing decision"))
+    assert LANGUAGES["fr"].said(within) == "Cela a déjà été retiré, ou est nul : décision permanente"
+
+
+def test_what_a_language_has_not_makes_the_whole_english() -> None:
+    refusal = sentence("The log refused this: {refusal}", refusal=sentence("Nothing of ours"))
+    assert LANGUAGES["de"].said(refusal) is None
+    assert PageReader(language=LANGUAGES["de"]).said(refusal) == ("The log refused this: Nothing of ours", "en")
 
 
 def test_what_somebody_typed_is_a_value_and_no_sentence() -> None:
-    german = LANGUAGES["de"]
-    assert german.said("{0.__class__} was closed at {9}") == "{0.__class__} wurde am {9} geschlossen"
-    assert german.said("was closed at") is None
-    assert german.said("Nothing of ours") is None
-    assert german.said(" was closed at ".join(["x"] * 3000)) is None, "nobody writes a refusal of that length"
+    closed = sentence("{institution} was closed at {at}", institution="{0.__class__} {at}", at="{9}")
+    assert str(closed) == "{0.__class__} {at} was closed at {9}"
+    assert LANGUAGES["de"].said(closed) == "{0.__class__} {at} wurde am {9} geschlossen"
+    typed = sentence("{institution} was closed at {at}", institution="standing decision", at="no")
+    assert LANGUAGES["de"].said(typed) == "standing decision wurde am no geschlossen"
 
 
-def test_a_sentence_that_says_little_of_its_own_is_found_in_nothing() -> None:
-    assert sentences({"{1} {2}": "x", "{1}: {2}.": "y"}) == ()
-    (kept,) = sentences({"The {1} holds {2} of it": "z"})
-    assert kept.values("The log holds 3 of it") == ["log", "3"]
-    assert kept.values("The log has 3 of it") is None
-    assert kept.values("The  of it") is None
+def test_what_others_wrote_turns_no_sentence_in_any_language() -> None:
+    closed = sentence("{institution} was closed at {at}", institution="a\u202eb", at="1")
+    assert {"\u202e" in str(language.said(closed)) for language in LANGUAGES.values()} == {False}
+    assert "\u202e" in InvalidProblem(closed).detail, "programs are told what was found, as it was found"
+
+
+def test_a_refusal_says_in_english_what_its_sentence_says() -> None:
+    refusal = InvalidProblem(sentence("An agreement ends after it begins, and {years} years on at most", years=5))
+    assert refusal.document()["detail"] == "An agreement ends after it begins, and 5 years on at most"
+    assert str(refusal) == refusal.detail
+    assert InvalidProblem("braces {stay}").detail == "braces {stay}"
 
 
 @each
 @pytest.mark.parametrize(
     "problem",
     [
-        InvalidProblem("An agreement ends after it begins, and 5 years on at most"),
-        ConflictProblem("The standing decision 3c holds from 2026-01-01 to 2027-01-01"),
+        InvalidProblem(sentence("An agreement ends after it begins, and {years} years on at most", years=5)),
+        ConflictProblem(
+            sentence("The standing decision {decision} holds from {begin} to {end}", decision="3c", begin=1, end=2)
+        ),
     ],
     ids=lambda problem: type(problem).__name__,
 )
@@ -134,4 +161,4 @@ def test_the_page_of_a_refusal_says_nothing_in_english(problem: Problem, languag
     page = Pages(kept_days=90).fault(problem, PageReader(language=language))
     assert page.text is not None
     assert '<span lang="en"' not in page.text
-    assert f'<p class="cause"><span dir="auto">{language.said(problem.detail)}</span></p>' in unescape(page.text)
+    assert f'<p class="cause"><span dir="auto">{language.said(problem.sentence)}</span></p>' in unescape(page.text)

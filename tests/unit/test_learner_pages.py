@@ -13,6 +13,7 @@ import services.issuer_gateway.app
 from proto.ids import AchievementUri, CredentialId
 from proto.moment import Moment
 from proto.problem import InvalidProblem, UnavailableProblem
+from proto.sentence import Sentence
 from proto.wire.requests import Claimed, ClaimSeen, ClaimState, RequestSeen
 from services.issuer_gateway import pages as pages_module
 from services.issuer_gateway.applications import rules
@@ -148,7 +149,7 @@ def test_every_refusal_is_said_in_words_for_people_and_no_words_are_of_none() ->
     slugs = {kind.slug for kind in problem_kinds()}
     assert OWN_FAULTS.keys() - slugs == set()
     assert KINDS_OF_FAULT.keys() - slugs == set()
-    assert said_fault(UnavailableProblem("it restarts")).cause == "it restarts"
+    assert said_fault(UnavailableProblem("it restarts")).cause == Sentence("it restarts")
 
 
 @each

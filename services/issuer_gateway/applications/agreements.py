@@ -25,6 +25,7 @@ from proto.ids import AgreementId, Did, KeyId
 from proto.lifecycle import Book
 from proto.moment import to_datetime
 from proto.problem import ConflictProblem, InvalidProblem, NotFoundProblem, UnavailableProblem
+from proto.sentence import sentence
 from proto.wire.agreements import AgreementAnswer, AgreementRequest
 from services.crypto.document_keys import is_signed_by
 from services.issuer_gateway.applications.agreement_answers import answers
@@ -103,7 +104,9 @@ class Agreements:
         async def work(connection: Connection) -> AgreementAnswer:
             rules.check_agreement(await _book(connection, agreement), agreement)
             if await store.count_open(connection, tenant.did) >= OPEN_MAX:
-                raise TooManyAgreementsProblem(f"End some: {OPEN_MAX} that one institution proposed are kept at once")
+                raise TooManyAgreementsProblem(
+                    sentence("End some: {count} that one institution proposed are kept at once", count=OPEN_MAX)
+                )
             await store.add(connection, digest_of(payload), payload, agreement.parties)
             await store.consent(connection, digest_of(payload), is_proposer=True, consent=consent)
             return await self._answered(connection, tenant, digest_of(payload))
@@ -291,4 +294,6 @@ def _check_signatures(book: Book, found: OpenedConsent) -> None:
 
 
 def _unknown(tenant: Tenant) -> UnknownAgreementProblem:
-    return UnknownAgreementProblem(f"{tenant.slug} is party to no such agreement, as far as is known here")
+    return UnknownAgreementProblem(
+        sentence("{institution} is party to no such agreement, as far as is known here", institution=tenant.slug)
+    )

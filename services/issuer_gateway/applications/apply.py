@@ -16,6 +16,7 @@ from proto.documents.wording import check_address, check_texts
 from proto.ids import ApplicationId, Did, LearnerId
 from proto.moment import from_datetime
 from proto.problem import InvalidProblem, NotFoundProblem, UnavailableProblem
+from proto.sentence import sentence
 from proto.wire.applications import (
     Applicant,
     ApplicationBody,
@@ -326,13 +327,19 @@ def check_programme(tenant: Tenant, programme: str) -> None:
     """Raise `InvalidProblem`, with a pointer, for a programme towards which the institution takes no applications."""
     if tenant.programmes is not None and programme not in {each.uri for each in tenant.programmes}:
         raise InvalidProblem(
-            f"{tenant.legal_name} takes no applications towards this programme; its own programmes say towards which",
+            sentence(
+                "{institution} takes no applications towards this programme; its own programmes say towards which",
+                institution=tenant.legal_name,
+            ),
             pointer="/programme",
         )
     if not is_own_uri(tenant, programme):
         raise InvalidProblem(
-            f"The programme is one of {tenant.legal_name}, so its address begins with "
-            f"{' or '.join(tenant.uri_prefixes)}",
+            sentence(
+                "The programme is one of {institution}, so its address begins with {beginnings}",
+                institution=tenant.legal_name,
+                beginnings=" or ".join(tenant.uri_prefixes),
+            ),
             pointer="/programme",
         )
 
@@ -356,7 +363,9 @@ def item_of(items: Sequence[SealedEvidence], number: int) -> SealedEvidence:
     """Return the piece of evidence of that number; raises `UnknownItemProblem`."""
     found = next((item for item in items if item.number == number), None)
     if found is None:
-        raise UnknownItemProblem(f"The application has {len(items)} pieces of evidence, numbered from 1")
+        raise UnknownItemProblem(
+            sentence("The application has {count} pieces of evidence, numbered from 1", count=len(items))
+        )
     return found
 
 

@@ -206,7 +206,7 @@ def named_by(award: Award) -> list[_Named]:
         try:
             name, by = presented_id(document), recognised(document, award.learner)
         except (InvalidProblem, MalformedProblem) as problem:
-            raise InvalidProblem(problem.detail, pointer=f"{pointer}{problem.pointer or ''}") from problem
+            raise InvalidProblem(problem.sentence, pointer=f"{pointer}{problem.pointer or ''}") from problem
         if by is None:
             detail = "The document's holder is not shown to be the learner: DID, or the whole name, must be the same"
             raise OtherHolderProblem(detail, pointer=pointer)

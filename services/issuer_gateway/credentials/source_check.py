@@ -146,7 +146,7 @@ class CheckSource:
             try:
                 credential_id = credential_id_of(document, issuer)
             except MalformedProblem as problem:
-                raise InvalidProblem(problem.detail, pointer=problem.pointer) from problem
+                raise InvalidProblem(problem.sentence, pointer=problem.pointer) from problem
             whole = await book_for(connection, [], also=[credential_id], now=now)
             await load_issuers(connection, whole, {issuer})
             return whole, credential_id

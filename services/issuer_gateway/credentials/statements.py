@@ -23,6 +23,7 @@ from proto.lifecycle import (
     profile,
 )
 from proto.moment import Moment
+from proto.sentence import sentence
 from proto.wire.gateway import EventAnswer, RecognitionRequest
 from proto.wire.own_statements import (
     EndorsementAnswer,
@@ -127,14 +128,18 @@ class MakeStatements:
         row = await outbox.get(self._pool, name)
         if row is not None and row.institution_id == tenant.institution_id:
             if said.WITHDRAWN_BY.get(row.event_type) is not kind:
-                raise UnknownEventProblem(f"The event {name} is of another kind: {row.event_type}")
+                raise UnknownEventProblem(
+                    sentence("The event {event} is of another kind: {kind}", event=name, kind=row.event_type)
+                )
             return row.streams[0]
         async with transaction(self._pool) as connection:
             book = await store.book_of(connection, [name])
         found = book.statement(name)
         is_own = found is not None and said.is_taken_back_by(found, kind)
         if found is None or not is_own or living_end(book, found.stamp.speaker) != tenant.did:
-            raise UnknownEventProblem(f"{tenant.slug} has said no such event {name}")
+            raise UnknownEventProblem(
+                sentence("{institution} has said no such event {event}", institution=tenant.slug, event=name)
+            )
         return found.credential_id if isinstance(found, Endorsement) else _stream(found.groups()[0])
 
 

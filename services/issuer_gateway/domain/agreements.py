@@ -12,6 +12,7 @@ from proto.lifecycle import Book, Profile, compromised_from, is_void, profile, s
 from proto.lifecycle.decide_issuer import is_of_one_line
 from proto.moment import Moment, to_datetime
 from proto.problem import InvalidProblem
+from proto.sentence import sentence
 from proto.wire.agreements import AgreementRequest
 from proto.wire.verifier import CredentialFacts
 
@@ -52,7 +53,8 @@ def check_agreement(book: Book, agreement: RecognitionAgreement) -> None:
     latest = f"{int(agreement.valid_from[:4]) + YEARS_MAX:04}{agreement.valid_from[4:]}"
     if not agreement.valid_from < agreement.valid_until <= latest:
         raise InvalidProblem(
-            f"An agreement ends after it begins, and {YEARS_MAX} years on at most", pointer="/valid_until"
+            sentence("An agreement ends after it begins, and {years} years on at most", years=YEARS_MAX),
+            pointer="/valid_until",
         )
     profiles = {agreement.proposer: proposer, agreement.accepter: accepter}
     for number, term in enumerate(agreement.terms):

@@ -235,7 +235,7 @@ def effective_since(written: str, zone: tzinfo) -> Moment:
     try:
         return days.on_record(days.begin(written, zone))
     except InvalidProblem as problem:
-        raise InvalidProblem(problem.detail, pointer="/effective_at") from problem
+        raise InvalidProblem(problem.sentence, pointer="/effective_at") from problem
 
 
 def named_credentials(event: events.Event) -> list[CredentialId]:

@@ -84,7 +84,7 @@ def _read(read: Callable[[str, tzinfo], Moment], written: str, zone: tzinfo, poi
     try:
         return days.on_record(read(written, zone))
     except InvalidProblem as problem:
-        raise InvalidProblem(problem.detail, pointer=pointer) from problem
+        raise InvalidProblem(problem.sentence, pointer=pointer) from problem
 
 
 def recognised_event(common: Common, request: RecognitionRequest, *, version: int) -> events.AnyRecognition:

@@ -118,7 +118,7 @@ def tenant_from(request: InstitutionRequest, *, institution_id: InstitutionId, p
     try:
         decode_public_key(request.recovery_public_key)
     except InvalidProblem as problem:
-        raise InvalidProblem(problem.detail, pointer="/recovery_public_key") from problem
+        raise InvalidProblem(problem.sentence, pointer="/recovery_public_key") from problem
     if request.scope.eqf_min > request.scope.eqf_max:
         raise InvalidProblem("eqf_min lies above eqf_max", pointer="/scope/eqf_min")
     if request.time_zone:

@@ -72,7 +72,7 @@ async def _page(
     found = await page_of_agreements(request.app[GATEWAY], office.tenant, cursor, limit=_ROWS)
     uris = {uri for each in found.agreements for term in each.terms for uri in term.achievements}
     names = await named(request.app[GATEWAY].pool, uris)
-    said: dict[str, Any] = {"fault": problem.detail if problem else "", "field": field}
+    said: dict[str, Any] = {"fault": problem.sentence if problem else None, "field": field}
     return request.app[OFFICE_PAGES].agreements(page_of(request, office), found, typed=typed, names=names, **said)
 
 

@@ -81,7 +81,7 @@ async def _page(
         of_credential=EndorsementPage(endorsements=tuple(endorsements)),
         was_sent="sent" in request.query and is_get,
     )
-    said: dict[str, Any] = {"fault": problem.detail if problem else "", "field": _field(problem) if problem else ""}
+    said: dict[str, Any] = {"fault": problem.sentence if problem else None, "field": _field(problem) if problem else ""}
     return request.app[OFFICE_PAGES].endorsements(page_of(request, office), shown, typed=typed, **said)
 
 

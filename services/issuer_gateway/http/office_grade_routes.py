@@ -7,6 +7,7 @@ from aiohttp import web
 
 from proto.located import located
 from proto.problem import InvalidProblem, Problem
+from proto.sentence import Sentence
 from proto.wire.grade_conditions import ConditionPlace, GradePreview, GradeTrial
 from services.edge import Form, annotate
 from services.issuer_gateway.http.caller import GATEWAY
@@ -30,13 +31,14 @@ async def show_grade_conditions(request: web.Request) -> web.Response:
     """Show for which grades standing decisions decide, and of one that is named the scale and what came."""
     office = await signed_in(request)
     typed = {name: asked_text(request, name) for name in _TEXTS}
-    preview, fault, field = None, "", ""
+    preview: GradePreview | None = None
+    fault, field = None, ""
     if any(typed[name] for name in _PLACE):
         try:
             preview = await _tried(request, office, typed)
         except InvalidProblem as problem:
             annotate(request, problem=problem.slug)
-            fault, field = problem.detail, _field(problem)
+            fault, field = problem.sentence, _field(problem)
     return keep(request, await _page(request, office, typed, preview, fault=fault, field=field), office.session)
 
 
@@ -56,7 +58,7 @@ async def say_grades_by_form(request: web.Request, *, body: Form) -> web.Respons
         preview = await request.app[GATEWAY].grade_conditions.preview(office.tenant, trial)
     except Problem as problem:
         annotate(request, problem=problem.slug)
-        page = await _page(request, office, typed, None, fault=problem.detail, field=_field(problem))
+        page = await _page(request, office, typed, None, fault=problem.sentence, field=_field(problem))
         return keep(request, page, office.session)
     return keep(request, await _page(request, office, _filled(typed, preview), preview), office.session)
 
@@ -119,7 +121,7 @@ async def _page(
     typed: Mapping[str, str],
     preview: GradePreview | None,
     *,
-    fault: str = "",
+    fault: Sentence | None = None,
     field: str = "",
 ) -> web.Response:
     held = await request.app[GATEWAY].grade_conditions.listed(office.tenant)

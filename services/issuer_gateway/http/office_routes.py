@@ -194,7 +194,9 @@ def _typed_again(
     if isinstance(problem, UnlikeCaseProblem):
         unlike = msgspec.convert(problem.members["precedents"], tuple[Precedent, ...])
     field = (problem.pointer or "").lstrip("/").replace("ects_hundredths", "ects")
-    return TypedDecision(number=number, texts=texts, reasons=reasons, fault=problem.detail, field=field, unlike=unlike)
+    return TypedDecision(
+        number=number, texts=texts, reasons=reasons, fault=problem.sentence, field=field, unlike=unlike
+    )
 
 
 @for_office

@@ -21,6 +21,7 @@ from aiohttp import web
 
 from proto.canonical import DECODE_ERRORS
 from proto.problem import Problem
+from proto.sentence import sentence
 from services.edge import ForbiddenProblem, Form, annotate, token_hash
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.http.caller import CALLERS, GATEWAY, Caller
@@ -203,4 +204,6 @@ async def end(request: web.Request, response: web.Response, session: OfficeSessi
 def check_scope(office: SignedIn, scope: str) -> None:
     """Raise `ForbiddenProblem` where the API key that signed in may not do something."""
     if scope not in office.caller.scopes:
-        raise ForbiddenProblem(f"This needs an API key with the scope `{scope}`: sign in with another", scope=scope)
+        raise ForbiddenProblem(
+            sentence("This needs an API key with the scope `{scope}`: sign in with another", scope=scope), scope=scope
+        )

@@ -84,7 +84,7 @@ async def make_standing_decision_by_form(request: web.Request, *, body: Form) ->
         await request.app[GATEWAY].make_statements.decide(office.tenant, said, office.once(request, body))
     except Problem as problem:
         annotate(request, problem=problem.slug)
-        field, fault = (problem.pointer or "").lstrip("/"), problem.detail
+        field, fault = (problem.pointer or "").lstrip("/"), problem.sentence
         found, more = await _found(request, office, None)
         return request.app[OFFICE_PAGES].standing_decisions(
             page_of(request, office), found, typed=texts, more=more, fault=fault, field=field

@@ -76,7 +76,7 @@ def path_of(request: web.Request, kind: type[_T]) -> _T:
 def show_refusal(request: web.Request, problem: Problem) -> web.Response:
     """Return a refusal as a page, for whoever opened a file or a path of programs in a browser."""
     if problem.members.get("parameter", "") in request.match_info:  # the path was refused, before any page's handler
-        problem = LinkNotWholeProblem(problem.detail)
+        problem = LinkNotWholeProblem(problem.sentence)
     if has_own_words(problem):
         return request.app[PAGES].fault(problem, reader_of(request))
     return problem_page(request, problem)

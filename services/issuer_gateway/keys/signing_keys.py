@@ -17,6 +17,7 @@ from proto.keys import SecretKey, Sign, key_id_of
 from proto.lifecycle import Book, compromised_from, is_retired
 from proto.moment import Moment
 from proto.problem import UnavailableProblem
+from proto.sentence import sentence
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.store import followed_log, tenants
@@ -74,8 +75,12 @@ class SigningKeys:
         found = (await self.ring(tenant)).signers.get(purpose)
         if found is None:
             raise NoKeyProblem(
-                f"No {purpose} key that the gateway holds for {tenant.slug} may sign now. Make one with "
-                "POST /v1/signing-keys and have the institution's recovery key add it on the log"
+                sentence(
+                    "No {purpose} key that the gateway holds for {institution} may sign now. Make one with POST "
+                    "/v1/signing-keys and have the institution's recovery key add it on the log",
+                    purpose=purpose,
+                    institution=tenant.slug,
+                )
             )
         return found
 

@@ -6,14 +6,14 @@ values. What an institution wrote stays as it is.
 
 import tomllib
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 
+from proto.sentence import Sentence
 from proto.visible_text import within_sentence
 from services.edge.accepted_languages import accepted_languages
-from services.issuer_gateway.languages.found_again import Sentence, found_again, sentences
 
 DEFAULT = "en"
 
@@ -30,19 +30,21 @@ class LearnerLanguage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         found = self.words.get(text, text)
         return found.format(**{name: quoted(value) for name, value in values.items()}) if values else found
 
-    def said(self, text: str) -> str | None:
-        """Return an English text of ours that may have values in it in this language; None where it has no such one."""
-        return found_again(text, self.words, _with_values(self.code))
+    def said(self, sentence: Sentence) -> str | None:
+        """Return a sentence in this language, in English too; None where it, or one within it, is not there."""
+        words = sentence.words if self.code == DEFAULT else self.words.get(sentence.words)
+        values = {name: self._value(value) for name, value in sentence.values.items()}
+        if words is None or None in values.values():
+            return None
+        return words.format(**values) if values else words
+
+    def _value(self, value: object) -> str | None:
+        return self.said(value) if isinstance(value, Sentence) else within_sentence(str(value))
 
 
 def quoted(value: object) -> object:
     """Return a value that is to stand in a sentence: what others wrote turns nothing of ours."""
     return within_sentence(value) if type(value) is str else value
-
-
-@cache
-def _with_values(code: str) -> tuple[Sentence, ...]:
-    return sentences(LANGUAGES[code].words)
 
 
 def _read(path: Path) -> LearnerLanguage:

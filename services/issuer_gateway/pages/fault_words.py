@@ -1,6 +1,6 @@
 """What refusals are called before a person, and what to do next; each has its translations. Pure.
 
-A refusal that has no words of its own has those of its kind, and what exactly was found stands beside them in English.
+A refusal that has no words of its own has those of its kind, and what exactly was found stands beside them.
 """
 
 from collections.abc import Mapping
@@ -8,17 +8,18 @@ from collections.abc import Mapping
 import msgspec
 
 from proto.problem import Problem
+from proto.sentence import Sentence
 
 
 class SaidFault(msgspec.Struct, frozen=True, kw_only=True):
     """What a person is told of a refusal: what it is called and what to do next, both to be translated.
 
-    `cause` is what exactly was found, in English; "" where nothing needs to be added.
+    `cause` is what exactly was found; None where nothing needs to be added.
     """
 
     title: str
     said: str
-    cause: str = ""
+    cause: Sentence | None = None
 
 
 _LOST = SaidFault(
@@ -190,4 +191,4 @@ def said_fault(problem: Problem) -> SaidFault:
         return OWN_FAULTS[problem.slug]
     slugs = (vars(kind).get("slug", "") for kind in type(problem).__mro__)
     found = next(KINDS_OF_FAULT[slug] for slug in slugs if slug in KINDS_OF_FAULT)
-    return msgspec.structs.replace(found, cause=problem.detail)
+    return msgspec.structs.replace(found, cause=problem.sentence)

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from proto.documents.vocabulary import RESULT_STATUS_LABELS
 from proto.moment import Moment
 from proto.problem import Problem
+from proto.sentence import Sentence
 from proto.stacking import ects_text
 from proto.wire.content import Texts
 from services.edge import Templates, retry_after
@@ -46,10 +47,10 @@ class PageReader(msgspec.Struct, frozen=True, kw_only=True):
             return []
         return [(each.code, each.name, urlencode([*self.asked, ("lang", each.code)])) for each in LANGUAGES.values()]
 
-    def said(self, text: str) -> tuple[str, str]:
-        """Return a text in the reader's language, or as it is, with the tag of the language that it is in."""
-        found = self.language.said(text)
-        return (text, DEFAULT) if found is None else (found, self.language.code)
+    def said(self, sentence: Sentence) -> tuple[str, str]:
+        """Return a sentence in the reader's language, or in English, with the tag of the language that it is in."""
+        found = self.language.said(sentence)
+        return (found, self.language.code) if found is not None else (_english(sentence), DEFAULT)
 
     def picked(self, texts: Texts) -> tuple[str, str]:
         """Return a text that is there in some languages in the reader's, else in the first; with its language."""
@@ -58,6 +59,12 @@ class PageReader(msgspec.Struct, frozen=True, kw_only=True):
     def phrase(self, text: str, **values: object) -> Markup:
         """Return a sentence of ours in the reader's language with values that may be elements; texts are escaped."""
         return escape(self.language.word(text)).format(**{name: quoted(value) for name, value in values.items()})
+
+
+def _english(sentence: Sentence) -> str:
+    found = LANGUAGES[DEFAULT].said(sentence)
+    assert found is not None, "English has every sentence"
+    return found
 
 
 def when(moment: Moment) -> str:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from proto.ids import AchievementUri, CredentialId
 from proto.problem import Problem
+from proto.sentence import Sentence
 from proto.wire.agreements import AgreementPage
 from proto.wire.applications import ApplicationAnswer, Precedent, ReasonCode, RecognitionReport
 from proto.wire.grade_conditions import GradeConditionList, GradePreview
@@ -46,7 +47,7 @@ class TypedDecision(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     texts: Mapping[str, str]
     reasons: Sequence[ReasonCode]
-    fault: str
+    fault: Sentence
     field: str = ""
     unlike: Sequence[Precedent] = ()
 
@@ -119,7 +120,7 @@ class OfficePages(PagesInLanguages):
         *,
         typed: Mapping[str, str],
         more: str | None = None,
-        fault: str = "",
+        fault: Sentence | None = None,
         field: str = "",
         was_sent: bool = False,
     ) -> web.Response:
@@ -135,7 +136,7 @@ class OfficePages(PagesInLanguages):
         *,
         typed: Mapping[str, str],
         preview: GradePreview | None = None,
-        fault: str = "",
+        fault: Sentence | None = None,
         field: str = "",
     ) -> web.Response:
         """Return for which grades the office decides at once, with the form that tries out and says it."""
@@ -149,7 +150,7 @@ class OfficePages(PagesInLanguages):
         *,
         typed: Mapping[str, str],
         names: Mapping[AchievementUri, NamedAchievement] | None = None,
-        fault: str = "",
+        fault: Sentence | None = None,
         field: str = "",
     ) -> web.Response:
         """Return the institution's agreements, with the forms that propose one and take one in.
@@ -160,7 +161,13 @@ class OfficePages(PagesInLanguages):
         return self._page("agreements", page, status=_WRONG if fault else 200, found=found, typed=typed, **values)
 
     def endorsements(
-        self, page: PageOfOffice, shown: EndorsementsShown, *, typed: Mapping[str, str], fault: str, field: str
+        self,
+        page: PageOfOffice,
+        shown: EndorsementsShown,
+        *,
+        typed: Mapping[str, str],
+        fault: Sentence | None,
+        field: str,
     ) -> web.Response:
         """Return whom the institution lets endorse and what it endorses, with the forms that say it."""
         status = _WRONG if fault else 200

@@ -2,6 +2,7 @@
 
 from proto.ids import EventId
 from proto.problem import Problem
+from proto.sentence import Sentence, sentence
 from proto.wire.gateway import EventAnswer
 
 
@@ -26,7 +27,7 @@ def status_of(answer: EventAnswer) -> int:
     if answer.state == "refused":
         problem = answer.problem or {}
         raise RefusedByLogProblem(
-            f"The log refused this: {str(problem.get('detail'))[:600]}",
+            sentence("The log refused this: {refusal}", refusal=Sentence(str(problem.get("detail"))[:600])),
             pointer=problem.get("pointer"),
             members={"log_problem": problem, "event_id": answer.event_id},
         )

@@ -15,6 +15,7 @@ from proto.ids import CredentialId, EventId
 from proto.lifecycle import Book
 from proto.lifecycle.refusals import UnknownIssuerRefusal
 from proto.moment import Moment
+from proto.sentence import sentence
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.domain.awarding import Common
 from services.issuer_gateway.domain.statements import credential_of
@@ -104,8 +105,11 @@ class LogWriter:
                 raise not_opened()
             if book.issuer(tenant.did) is None:
                 raise UnknownIssuerRefusal(
-                    f"{tenant.did} is not admitted to this log, as far as it is followed here, so nothing was begun. "
-                    "Have the registrar admit it, and send the same again"
+                    sentence(
+                        "{institution} is not admitted to this log, as far as it is followed here, so nothing was "
+                        "begun. Have the registrar admit it, and send the same again",
+                        institution=tenant.did,
+                    )
                 )
 
         await self._unit_of_work.in_transaction(work)
