@@ -26,7 +26,7 @@ from services.issuer_gateway.pages.in_languages import PageReader
 from tests.browser import office_states
 from tests.browser.conftest import offer_programme, send
 from tests.end_to_end.conftest import START_S
-from tests.integration.test_verifier_pdf import pdf
+from tests.support.document_files import pdf
 from tests.support.foreign_documents import elm, nameless_badge
 from tests.support.ports import free_port
 

@@ -18,8 +18,8 @@ from services.verifier.pages.offline import OfflinePage
 from services.verifier.pages.said import PageLanguage
 from tests.browser.conftest import OPTIONS, chromium, context_of
 from tests.end_to_end.conftest import ROOT, Up
-from tests.integration.test_verifier_pdf import pdf
 from tests.support.bundles import bundle_of, cosigned, issue_document, witness_policy_text
+from tests.support.document_files import pdf
 from tests.support.worlds import World
 
 AXE = ROOT / "tests" / "interop" / "judges" / "node_modules" / "axe-core" / "axe.min.js"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from proto.documents.vc import DataModelProblem, check_credential
-from tests.integration.test_verifier_http import Verifier, running
 from tests.support.served_logs import served
+from tests.support.verifiers import Verifier, running
 from tests.support.worlds import World, lately
 
 INPUT = Path(__file__).parent / "vectors" / "w3c-vc-data-model-2.0" / "input"

@@ -12,7 +12,7 @@ from services.embedded import EmbeddedPostgres
 from services.persistence import postgres
 from tests.conftest import TEST_SETTINGS
 from tests.support.databases import Database, Postgres
-from tests.support.ledgers import _with_tables
+from tests.support.ledgers import with_tables
 
 STOP_SECONDS = 20.0
 
@@ -47,7 +47,7 @@ async def own_server(folder: Path) -> AsyncIterator[OwnServer]:
     server = EmbeddedPostgres(folder / "postgres", settings=TEST_SETTINGS)
     await server.start()
     try:
-        database = await Postgres(server.admin_url, password="").create("ledger_tables", _with_tables)
+        database = await Postgres(server.admin_url, password="").create("ledger_tables", with_tables)
         yield OwnServer(server, database)
     finally:
         await server.stop()

@@ -19,7 +19,7 @@ from services.ledger.publishing.database_identity import OlderTimelineProblem
 from services.persistence import postgres
 from services.persistence.leader_watch import LeaderWatch
 from services.persistence.postgres_session import PoolLimits
-from tests.fault.test_standby import ENTRIES, IMPATIENT, ledger_on_pair, move, said, signed_by
+from tests.fault.standby_pair import ENTRIES, IMPATIENT, ledger_on_pair, move, said, signed_by
 from tests.support.database_copies import ended
 from tests.support.databases import Database
 from tests.support.ledgers import RunningLedger, opened, until

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from services.clients.log_client import LogProblem
-from tests.fault.test_standby import ENTRIES, ledger_on_pair, move
+from tests.fault.standby_pair import ENTRIES, ledger_on_pair, move
 from tests.support.judged import Verifier, running_verifier
 from tests.support.ledgers import RunningLedger, until
 

@@ -1,13 +1,9 @@
 """A real standby (pg_basebackup, streaming), and what happens to its primary: nothing signed is ever contradicted."""
 
-import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
-from msgspec.structs import replace
 
 from proto.ids import KeyId
 from proto.log.checkpoint import open_checkpoint
@@ -18,9 +14,10 @@ from services.ledger.publishing.freezing import FreezeNotConfirmedProblem, freez
 from services.ledger.signer import LAST_SIGNED, InconsistentTreeError
 from services.persistence import postgres
 from services.persistence.postgres_errors import DatabaseUnavailableProblem, NotConfirmedProblem
+from tests.fault.standby_pair import ENTRIES, IMPATIENT, ledger_on_pair, move, said, signed_by
 from tests.support.commands import Ran, credentify
 from tests.support.database_copies import ended
-from tests.support.databases import RUNNING_ROLE, Database
+from tests.support.databases import RUNNING_ROLE
 from tests.support.ledgers import (
     WAIT_SECONDS,
     Registrar,
@@ -28,33 +25,10 @@ from tests.support.ledgers import (
     ledger_config,
     new_database,
     opened,
-    running_ledger,
     until,
 )
 from tests.support.standbys import STANDBY, Pair, impatiently, pair
 from tests.support.statements import secret_key
-
-ENTRIES = 40
-IMPATIENT = {"database_timeout_ms": 600, "append_timeout_ms": 3_000, "signer_lock_wait_ms": 2_000}
-"""A commit that waits for a standby in vain is cancelled soon."""
-
-
-@contextlib.asynccontextmanager
-async def ledger_on_pair(
-    folder: Path, *, is_synchronous: bool, **settings: Any
-) -> AsyncIterator[tuple[Pair, RunningLedger]]:
-    """Run a ledger on the primary of a pair."""
-    async with (
-        pair(folder, is_synchronous=is_synchronous) as made,
-        running_ledger(made.make_database, folder / "ledger", **settings) as ledger,
-    ):
-        yield made, ledger
-
-
-def move(ledger: RunningLedger, database: Database) -> None:
-    """Point a stopped ledger at the same database elsewhere."""
-    ledger.database = database
-    ledger.config = replace(ledger.config, database_url=database.running_url, migration_database_url=database.owner_url)
 
 
 async def test_a_standby_that_lacks_what_was_published_signs_nothing(folder: Path) -> None:
@@ -94,17 +68,6 @@ async def test_a_synchronous_standby_has_all_that_was_acknowledged_and_goes_on(f
         assert again[0].appended is not None
         assert again[0].appended.index == 2 + ENTRIES
         await ledger.published(3 + ENTRIES)
-
-
-async def said(ledger: RunningLedger, words: bytes) -> bool | None:
-    """Say whether the ledger's log has these words."""
-    return words in ledger.log.getvalue() or None
-
-
-def signed_by(ledger: RunningLedger) -> bytes:
-    """Return what the signer remembers."""
-    assert ledger.config.state_folder is not None
-    return (ledger.config.state_folder / LAST_SIGNED).read_bytes()
 
 
 async def test_what_no_standby_has_is_neither_acknowledged_nor_signed_nor_called_known(folder: Path) -> None:

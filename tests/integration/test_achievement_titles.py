@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from tests.integration.test_command_requests import Shell
-from tests.integration.test_office_pages import Reader
+from tests.support.command_shell import Shell
 from tests.support.gateways import RunningGateway
+from tests.support.page_reader import Reader
 
 Json = dict[str, Any]
 ELSEWHERE = "https://elsewhere.example/achievements/ropes"

@@ -11,13 +11,13 @@ from proto.ids import AgreementId
 from proto.moment import Moment
 from proto.wire.agreements import AgreementAnswer
 from services.issuer_gateway.institutions import institution_commands
-from tests.integration.test_command_requests import Shell
-from tests.integration.test_gateway_agreements import _concluded, _credential, _decisions, _handed_over, _term
-from tests.integration.test_office_pages import Reader
+from tests.support.agreements import concluded, decided_at_once, handed_over, proven_document, term_of
+from tests.support.command_shell import Shell
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import Answered, Office, RunningGateway, running_gateway
 from tests.support.judged import Verifier
 from tests.support.ledgers import RunningLedger
+from tests.support.page_reader import Reader
 
 
 @pytest.fixture
@@ -51,13 +51,13 @@ async def test_both_see_who_ended_it_from_when_and_whether_the_other_has_been_to
 ) -> None:
     school, college = await gateway.institution("school"), await second.institution("college")
     await college.describe("hydrology")
-    first, later = [await _credential(verifier, college, "hydrology", f"s{number}") for number in range(2)]
-    made = (await _handed_over(college, school)).agreement_id
-    before, _ = await _decisions(gateway, school, first)
+    first, later = [await proven_document(verifier, college, "hydrology", f"s{number}") for number in range(2)]
+    made = (await handed_over(college, school)).agreement_id
+    before, _ = await decided_at_once(gateway, school, first)
     assert before.agreement.agreement_id == made
     ended = await _end(college, made)
     assert (ended.ended_by, ended.elsewhere, ended.ending_known_to) == (college.did, (school.did,), (college.did,))
-    untold, _ = await _decisions(gateway, school, later)
+    untold, _ = await decided_at_once(gateway, school, later)
     assert untold.agreement.agreement_id == made, "it was decided in good faith, and stays"
     async with Reader(second, "en") as reader:
         await reader.open("/office")
@@ -94,7 +94,7 @@ async def test_what_is_ended_elsewhere_is_fetched_from_what_its_gateway_shows_to
     gateway: RunningGateway, second: RunningGateway, tmp_path: Path
 ) -> None:
     school, college = await gateway.institution("school"), await second.institution("college")
-    made = (await _handed_over(college, school)).agreement_id
+    made = (await handed_over(college, school)).agreement_id
     shell = Shell(gateway, tmp_path, school)
     asked = ("agreement", "fetch", "--partner-gateway", second.url, "--partner", "college")
     assert "0 agreements have changed" in await shell.run(*asked, staff=True)
@@ -112,7 +112,7 @@ async def test_where_both_have_ended_it_the_earlier_ending_counts_at_both(
     gateway: RunningGateway, second: RunningGateway
 ) -> None:
     school, college = await gateway.institution("school"), await second.institution("college")
-    made = (await _handed_over(college, school)).agreement_id
+    made = (await handed_over(college, school)).agreement_id
     first, later = await _end(college, made), await _end(school, made)
     assert (first.ended_by, later.ended_by) == (college.did, school.did)
     kept = (await _take_in(college, later.ending)).as_(AgreementAnswer)
@@ -129,7 +129,7 @@ async def test_where_both_have_ended_it_the_earlier_ending_counts_at_both(
 async def test_who_is_no_party_ends_nothing_and_nothing_is_ended_at_a_time_to_come(gateway: RunningGateway) -> None:
     college, school = await gateway.institution("college"), await gateway.institution("school")
     stranger = await gateway.institution("stranger")
-    made = await _concluded(college, school, _term(college, school, eqf_level=6))
+    made = await concluded(college, school, term_of(college, school, eqf_level=6))
     assert gateway.inside is not None
     signer, own = [
         await gateway.inside.signing_keys.signer(

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from services.edge.any_origin import ANY_ORIGIN
-from tests.integration.test_verifier_http import Verifier, running
 from tests.support.gateways import RunningGateway
 from tests.support.served_logs import served
+from tests.support.verifiers import Verifier, running
 from tests.support.worlds import World, lately
 
 ORIGIN = {"Origin": "https://portal.example"}

@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 
 from proto.lifecycle.refusals import UnknownKeyRefusal
-from tests.integration.test_gateway_applications import (
+from tests.support.applications import (
     REFUSAL,
-    _apply,
-    _decide,
-    _document,
-    _make_due,
-    _read,
-    _second_key,
-    _seen,
+    apply_with,
+    decide_item,
+    document_shown,
+    make_due,
+    read_application,
+    second_person,
+    seen_by_applicant,
 )
-from tests.integration.test_office_pages import Reader
 from tests.support.gateways import Office, RunningGateway
 from tests.support.judged import Verifier
 from tests.support.ledgers import until
+from tests.support.page_reader import Reader
 
 pytestmark = pytest.mark.usefixtures("rounds_by_hand")
 
@@ -52,19 +52,19 @@ async def test_a_document_that_was_revoked_since_it_was_shown_is_counted_by_nobo
 ) -> None:
     college, school = await gateway.institution("college"), await gateway.institution("school")
     await college.describe("hydrology")
-    name, document = await _document(verifier, college, "hydrology", "s1")
-    made = await _apply(gateway, school, [{"document": document}, {"document": document}])
-    assert [each.holds_now for each in (await _read(school, made)).items] == ["holds", "holds"]
+    name, document = await document_shown(verifier, college, "hydrology", "s1")
+    made = await apply_with(gateway, school, [{"document": document}, {"document": document}])
+    assert [each.holds_now for each in (await read_application(school, made)).items] == ["holds", "holds"]
     await _revoke(verifier, college, name)
-    (first, _) = (await _read(school, made)).items
+    (first, _) = (await read_application(school, made)).items
     assert (first.holds_now, first.answer and first.answer.verdict) == ("does-not-hold", "valid")
     for body in ({"decision": "full"}, PARTIAL):
-        refused = await _decide(school, made, 1, body)
+        refused = await decide_item(school, made, 1, body)
         assert (refused.status, refused.slug) == (409, "evidence-no-longer-holds")
-    silent = await _decide(school, made, 1, {"decision": "full", "despite_status": True})
+    silent = await decide_item(school, made, 1, {"decision": "full", "despite_status": True})
     assert (silent.status, silent.body["pointer"]) == (422, "/text")
     known = {"decision": "full", "despite_status": True, "text": "It was revoked for its form alone."}
-    assert (await _decide(school, made, 1, known)).status == 200
+    assert (await decide_item(school, made, 1, known)).status == 200
     async with Reader(gateway, "en") as decider:
         await decider.open("/office")
         await decider.sign_in(school.created.api_key)
@@ -75,7 +75,7 @@ async def test_a_document_that_was_revoked_since_it_was_shown_is_counted_by_nobo
         await decider.decide(page, 2, fields)
         assert "It was revoked or suspended since it was shown" in decider.text
         await decider.decide(page, 2, fields | {"despite_status": "1"})
-    assert (await _read(school, made)).state == "decided"
+    assert (await read_application(school, made)).state == "decided"
 
 
 async def _on_log(gateway: RunningGateway, verifier: Verifier, name: str) -> list[tuple[str, int, str]]:
@@ -104,18 +104,18 @@ async def _decided_anew(gateway: RunningGateway, verifier: Verifier, body: Json)
     """
     college, school = await gateway.institution("college"), await gateway.institution("school")
     await college.describe("hydrology")
-    name, document = await _document(verifier, college, "hydrology", "s1")
-    made = await _apply(gateway, school, [{"document": document}], publish=True)
-    assert (await _decide(school, made, 1, PARTIAL)).status == 200
-    await _make_due(gateway)
+    name, document = await document_shown(verifier, college, "hydrology", "s1")
+    made = await apply_with(gateway, school, [{"document": document}], publish=True)
+    assert (await decide_item(school, made, 1, PARTIAL)).status == 200
+    await make_due(gateway)
     assert gateway.commands is not None
     assert await gateway.commands.publish_recognitions.publish_due() == 1
     assert await _on_log(gateway, verifier, name) == [("partial", 100, "live")]
     link = f"/v1/application-links/{made['secret']}/items/1/appeal"
     assert (await gateway.client().post(link, {"text": "It is all of it."})).status == 200
-    anew = await _decide(await _second_key(school), made, 1, body | {"despite_precedents": True, "text": "So."})
+    anew = await decide_item(await second_person(school), made, 1, body | {"despite_precedents": True, "text": "So."})
     assert anew.status == 200, anew
-    await _make_due(gateway)
+    await make_due(gateway)
     return made, name
 
 
@@ -130,7 +130,7 @@ async def test_what_is_decided_anew_is_what_the_log_says_too(
     assert await publish.publish_due() == 0, "once"
     found = await _on_log(gateway, verifier, name)
     assert [each[0] for each in found if each[2] == "live"] == (["full"] if anew == "full" else [])
-    first, second = (await _seen(gateway, made)).items[0].decisions
+    first, second = (await seen_by_applicant(gateway, made)).items[0].decisions
     assert first.recognition is not None
     assert (second.recognition is not None) == (anew == "full")
 
@@ -161,10 +161,10 @@ async def test_what_an_applicant_appeals_against_or_withdraws_just_then_is_not_p
 ) -> None:
     college, school = await gateway.institution("college"), await gateway.institution("school")
     await college.describe("hydrology")
-    name, document = await _document(verifier, college, "hydrology", "s1")
-    made = await _apply(gateway, school, [{"document": document}], publish=True)
-    assert (await _decide(school, made, 1, PARTIAL)).status == 200
-    await _make_due(gateway)
+    name, document = await document_shown(verifier, college, "hydrology", "s1")
+    made = await apply_with(gateway, school, [{"document": document}], publish=True)
+    assert (await decide_item(school, made, 1, PARTIAL)).status == 200
+    await make_due(gateway)
     assert gateway.inside is not None
     assert gateway.commands is not None
     pool = gateway.inside.pool
@@ -183,9 +183,9 @@ async def test_what_an_applicant_appeals_against_or_withdraws_just_then_is_not_p
 
 async def test_of_two_tabs_that_decide_at_once_one_decides(gateway: RunningGateway) -> None:
     school = await gateway.institution("school")
-    made = await _apply(gateway, school, [{"dossier": {"title": "Rivers", "description": "Ten years."}}])
+    made = await apply_with(gateway, school, [{"dossier": {"title": "Rivers", "description": "Ten years."}}])
     full = {"decision": "full", "ects_hundredths": 250}
-    answers = await asyncio.gather(*(_decide(school, made, 1, body) for body in (full, REFUSAL, full, REFUSAL)))
+    answers = await asyncio.gather(*(decide_item(school, made, 1, body) for body in (full, REFUSAL, full, REFUSAL)))
     assert sorted(each.status for each in answers) == [200, 409, 409, 409]
     assert {each.slug for each in answers if each.status == 409} == {"item-decided"}
-    assert len((await _seen(gateway, made)).items[0].decisions) == 1
+    assert len((await seen_by_applicant(gateway, made)).items[0].decisions) == 1

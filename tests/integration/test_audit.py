@@ -7,7 +7,6 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
@@ -16,90 +15,22 @@ from proto.base64_strict import decode_base64
 from proto.ids import Origin, TreeSize
 from proto.lifecycle import UnknownRulesProblem
 from proto.log.checkpoint import open_checkpoint, sign_checkpoint
-from proto.log.finding import decode_finding, encode_finding
-from proto.log.finding_check import check_finding
 from proto.log.merkle import Hash, check_consistency
 from proto.log.note_key import SignerKey, parse_vkey
-from proto.log.policy import QuorumProblem, parse_policy
+from proto.log.policy import QuorumProblem
 from proto.log.receipt import check_receipt, parse_receipt
 from proto.log.tile import BundleId, TileId, bundles_of, parse_path, tiles_of
-from proto.moment import Moment
-from services.auditor import Auditor, AuditProgress, AuditState, AuditStateProblem, Finding, LyingLogProblem
+from services.auditor import AuditState, AuditStateProblem, Finding
 from services.auditor.state import PIN_FILE, PROJECTION_FILE
 from services.clients.log_client import LogProblem, LogUnreachableProblem
 from services.persistence.durable_file import write_durably
-from services.verifier.projection.store import Store
+from tests.support.audits import AuditStage, small_world, stage_of
 from tests.support.bundles import cosigned, log_policy, witness_policy_text
 from tests.support.served_logs import force, force_and_believe
 from tests.support.statements import secret_key
-from tests.support.tiled_logs import ServedTiles, served_tiles
 from tests.support.worlds import World, activate_unknown_rules
 
 LARGE = 600
-
-
-class Told(AuditProgress):
-    """Remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.entry_counts: list[tuple[int, int]] = []
-        self.tile_counts: list[tuple[int, int]] = []
-
-    def entries(self, done: int, total: int) -> None:
-        self.entry_counts.append((done, total))
-
-    def tiles(self, done: int, total: int) -> None:
-        self.tile_counts.append((done, total))
-
-
-class Stage:
-    """A served world and auditors of it, which remember what they prove in one folder."""
-
-    def __init__(self, log: ServedTiles, folder: Path, session: aiohttp.ClientSession) -> None:
-        self.log, self.folder, self.session = log, folder, session
-        self.progress = Told()
-        self.policy: str | None = None
-        self.key = log.world.log_key.verifier.text
-        self._stores: list[Store] = []
-        self.auditor = self.new()
-
-    @property
-    def world(self) -> World:
-        return self.log.world
-
-    def new(self) -> Auditor:
-        """Begin anew from the folder, as a restarted process does."""
-        self.close()
-        state = AuditState(self.folder, parse_vkey(self.key))
-        self._stores.append(Store(state.projection_path))
-        self.auditor = Auditor(
-            self.session,
-            self.log.url,
-            verifier_key=self.key,
-            policy=parse_policy(self.policy.encode()) if self.policy else None,
-            state=state,
-            store=self._stores[-1],
-            clock=lambda: Moment("2026-06-01T00:00:00.000Z"),
-            progress=self.progress,
-            pause_seconds=0,
-        )
-        return self.auditor
-
-    def close(self) -> None:
-        while self._stores:
-            self._stores.pop().close()
-
-    async def finds(self, kind: str, *, is_conclusive: bool) -> Finding:
-        """Step, and assert that the log is found to be faulty in this way."""
-        with pytest.raises(LyingLogProblem) as caught:
-            await self.auditor.step()
-        finding = caught.value.finding
-        assert (finding.kind, finding.is_conclusive) == (kind, is_conclusive), finding.detail
-        assert msgspec.json.decode(msgspec.json.encode(finding), type=Finding) == finding
-        checked = check_finding(decode_finding(encode_finding(finding)), key=self.world.log_key.verifier)
-        grades = {"unproven"} if not is_conclusive else {"signed"} if kind in {"rule", "signature"} else {"proven"}
-        assert checked.grade in grades, checked
-        return finding
 
 
 def large_world() -> World:
@@ -116,32 +47,14 @@ def large() -> World:
     return large_world()
 
 
-def small_world(name: str = "school", count: int = 7) -> World:
-    world = World()
-    school = world.admit(name)
-    while world.size < count:
-        world.issued(school)
-    return world
-
-
-@contextlib.asynccontextmanager
-async def stage_of(world: World, folder: Path) -> AsyncIterator[Stage]:
-    async with served_tiles(world) as log, aiohttp.ClientSession() as session:
-        stage = Stage(log, folder / "audit", session)
-        try:
-            yield stage
-        finally:
-            stage.close()
-
-
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+async def stage(tmp_path: Path) -> AsyncIterator[AuditStage]:
     async with stage_of(small_world(), tmp_path) as found:
         yield found
 
 
 @pytest.fixture
-async def large_stage(tmp_path: Path, large: World) -> AsyncIterator[Stage]:
+async def large_stage(tmp_path: Path, large: World) -> AsyncIterator[AuditStage]:
     async with stage_of(large, tmp_path) as found:
         yield found
 
@@ -149,7 +62,7 @@ async def large_stage(tmp_path: Path, large: World) -> AsyncIterator[Stage]:
 # Honest logs.
 
 
-async def test_an_honest_log_is_proven_whole_and_every_tile_and_bundle_is_read(large_stage: Stage) -> None:
+async def test_an_honest_log_is_proven_whole_and_every_tile_and_bundle_is_read(large_stage: AuditStage) -> None:
     seen = await large_stage.auditor.step()
     size = large_stage.world.size
     tiles, bundles = list(tiles_of(size)), list(bundles_of(size))
@@ -175,14 +88,14 @@ async def test_growth_is_audited_from_where_it_was_also_after_a_restart(tmp_path
         assert (again.entry_count, again.tile_count) == (0, 0)
 
 
-async def test_a_partial_tile_that_is_not_served_any_more_is_cut_from_the_full_one(large_stage: Stage) -> None:
+async def test_a_partial_tile_that_is_not_served_any_more_is_cut_from_the_full_one(large_stage: AuditStage) -> None:
     log = large_stage.log
     log.checkpoint = log.world.checkpoint(500)
     log.missing = {TileId(0, 1, 244).path, BundleId(1, 244).path}
     assert (await large_stage.auditor.step()).size == 500
 
 
-async def test_a_log_that_asks_to_wait_is_waited_for(stage: Stage) -> None:
+async def test_a_log_that_asks_to_wait_is_waited_for(stage: AuditStage) -> None:
     stage.log.refusals = [
         *(web.Response(status=429, headers={"Retry-After": "0"}) for _ in range(6)),
         *(web.Response(status=503) for _ in range(2)),
@@ -191,13 +104,13 @@ async def test_a_log_that_asks_to_wait_is_waited_for(stage: Stage) -> None:
     assert stage.log.refusals == []
 
 
-async def test_a_log_that_goes_away_is_not_held_to_lie(stage: Stage) -> None:
+async def test_a_log_that_goes_away_is_not_held_to_lie(stage: AuditStage) -> None:
     stage.log.refusals = [web.Response(status=503) for _ in range(100)]
     with pytest.raises(LogUnreachableProblem):
         await stage.auditor.step()
 
 
-async def test_an_empty_log_is_no_fault(stage: Stage) -> None:
+async def test_an_empty_log_is_no_fault(stage: AuditStage) -> None:
     stage.log.size = 0
     assert (await stage.auditor.step()).size == 0
     stage.log.size = None
@@ -207,7 +120,7 @@ async def test_an_empty_log_is_no_fault(stage: Stage) -> None:
 # Logs that lie.
 
 
-async def test_an_altered_entry_is_found_and_named(large_stage: Stage) -> None:
+async def test_an_altered_entry_is_found_and_named(large_stage: AuditStage) -> None:
     log, index = large_stage.log, 300
     altered = log.world.entries[index].replace(b'"payload":"e', b'"payload":"f')
     bundle = BundleId(1)
@@ -226,7 +139,7 @@ async def test_an_altered_entry_is_found_and_named(large_stage: Stage) -> None:
 @pytest.mark.parametrize(
     "tile", [TileId(0, 0), TileId(0, 1), TileId(0, 2, 88), TileId(1, 0, 2)], ids=lambda tile: tile.path
 )
-async def test_an_altered_tile_is_found_and_named(large_stage: Stage, tile: TileId) -> None:
+async def test_an_altered_tile_is_found_and_named(large_stage: AuditStage, tile: TileId) -> None:
     large_stage.log.tamper = lambda path, data: data[:-1] + bytes([data[-1] ^ 1]) if path == tile.path else data
     finding = await large_stage.finds("tile", is_conclusive=False)
     if tile.is_full:
@@ -235,7 +148,7 @@ async def test_an_altered_tile_is_found_and_named(large_stage: Stage, tile: Tile
         assert tile.path in finding.detail
 
 
-async def test_a_tile_that_is_altered_for_an_instant_is_no_fault(large_stage: Stage) -> None:
+async def test_a_tile_that_is_altered_for_an_instant_is_no_fault(large_stage: AuditStage) -> None:
     seen: set[str] = set()
 
     def tamper(path: str, data: bytes) -> bytes:
@@ -248,7 +161,7 @@ async def test_a_tile_that_is_altered_for_an_instant_is_no_fault(large_stage: St
     assert (await large_stage.auditor.step()).size == LARGE
 
 
-async def test_an_entry_that_changes_in_a_bundle_that_grows_is_found(stage: Stage) -> None:
+async def test_an_entry_that_changes_in_a_bundle_that_grows_is_found(stage: AuditStage) -> None:
     await stage.auditor.step()
     old = stage.world.entries[2]
     altered = old.replace(b'"payload":"e', b'"payload":"f')
@@ -258,19 +171,19 @@ async def test_an_entry_that_changes_in_a_bundle_that_grows_is_found(stage: Stag
     assert finding.index == 2
 
 
-async def test_a_tile_that_is_not_served_is_a_finding(large_stage: Stage) -> None:
+async def test_a_tile_that_is_not_served_is_a_finding(large_stage: AuditStage) -> None:
     large_stage.log.missing = {TileId(0, 0).path}
     finding = await large_stage.finds("unserved", is_conclusive=False)
     assert "404" in finding.detail
 
 
 @pytest.mark.parametrize("name", [BundleId(0, 7).path, TileId(0, 0, 7).path])
-async def test_what_is_cut_off_is_a_finding(stage: Stage, name: str) -> None:
+async def test_what_is_cut_off_is_a_finding(stage: AuditStage, name: str) -> None:
     stage.log.tamper = lambda path, data: data[:-1] if path == name else data
     await stage.finds("unserved", is_conclusive=False)
 
 
-async def test_two_trees_of_one_size_are_conclusive(stage: Stage) -> None:
+async def test_two_trees_of_one_size_are_conclusive(stage: AuditStage) -> None:
     await stage.auditor.step()
     stage.log.world = small_world("college")
     finding = await stage.finds("fork", is_conclusive=True)
@@ -281,7 +194,7 @@ async def test_two_trees_of_one_size_are_conclusive(stage: Stage) -> None:
 
 @pytest.mark.parametrize("is_projection_lost", [False, True])
 async def test_a_fork_that_grew_is_conclusive_and_anybody_can_check_it(
-    stage: Stage, *, is_projection_lost: bool
+    stage: AuditStage, *, is_projection_lost: bool
 ) -> None:
     await stage.auditor.step()
     if is_projection_lost:
@@ -294,7 +207,7 @@ async def test_a_fork_that_grew_is_conclusive_and_anybody_can_check_it(
     check_fork(honest, await stage.finds("fork", is_conclusive=True))
 
 
-async def test_a_smaller_fork_is_conclusive_too(stage: Stage) -> None:
+async def test_a_smaller_fork_is_conclusive_too(stage: AuditStage) -> None:
     await stage.auditor.step()
     stage.log.world = small_world("college", count=5)
     check_fork(stage.world, await stage.finds("fork", is_conclusive=True))
@@ -308,7 +221,7 @@ def check_fork(world: World, finding: Finding) -> None:
     check_consistency(small.size, large.size, other, large.root_hash, proof)
 
 
-async def test_a_log_that_is_set_back_is_a_finding(stage: Stage) -> None:
+async def test_a_log_that_is_set_back_is_a_finding(stage: AuditStage) -> None:
     await stage.auditor.step()
     stage.log.size = 4
     finding = await stage.finds("rollback", is_conclusive=False)
@@ -316,7 +229,7 @@ async def test_a_log_that_is_set_back_is_a_finding(stage: Stage) -> None:
     assert sizes == [4, 7]
 
 
-async def test_a_log_that_is_set_back_is_found_even_if_the_projection_was_lost(stage: Stage) -> None:
+async def test_a_log_that_is_set_back_is_found_even_if_the_projection_was_lost(stage: AuditStage) -> None:
     await stage.auditor.step()
     stage.close()
     for path in stage.folder.glob(f"{PROJECTION_FILE}*"):
@@ -326,7 +239,7 @@ async def test_a_log_that_is_set_back_is_found_even_if_the_projection_was_lost(s
     await stage.finds("rollback", is_conclusive=False)
 
 
-async def test_a_broken_rule_comes_with_a_receipt_that_anybody_can_check(stage: Stage) -> None:
+async def test_a_broken_rule_comes_with_a_receipt_that_anybody_can_check(stage: AuditStage) -> None:
     stranger = stage.world.party("stranger")
     index = force(stage.world, stage.world.seal(stage.world.issue(stranger, "x"), key=stranger.event))
     stage.world.issued(stage.world.party("school"))
@@ -358,7 +271,7 @@ async def test_a_wrong_signature_a_broken_chain_and_time_that_goes_back_are_conc
             )
 
 
-async def test_a_checkpoint_of_another_key_or_log_is_a_finding(stage: Stage) -> None:
+async def test_a_checkpoint_of_another_key_or_log_is_a_finding(stage: AuditStage) -> None:
     thief = SignerKey(name=stage.world.origin, secret=secret_key("thief"))
     signed = open_checkpoint(stage.world.checkpoint(), stage.world.log_key.verifier)
     for note in (
@@ -373,7 +286,7 @@ async def test_a_checkpoint_of_another_key_or_log_is_a_finding(stage: Stage) -> 
 # What is no lie.
 
 
-async def test_rules_that_are_not_known_stop_the_audit(stage: Stage) -> None:
+async def test_rules_that_are_not_known_stop_the_audit(stage: AuditStage) -> None:
     world = stage.world
     activate_unknown_rules(world)
     force_and_believe(world, world.seal(world.issue(world.party("school"), "c")))
@@ -381,7 +294,7 @@ async def test_rules_that_are_not_known_stop_the_audit(stage: Stage) -> None:
         await stage.auditor.step()
 
 
-async def test_without_the_quorum_nothing_is_proven(stage: Stage) -> None:
+async def test_without_the_quorum_nothing_is_proven(stage: AuditStage) -> None:
     stage.policy = witness_policy_text(stage.world)
     stage.new()
     with pytest.raises(QuorumProblem):
@@ -390,7 +303,7 @@ async def test_without_the_quorum_nothing_is_proven(stage: Stage) -> None:
     assert (await stage.auditor.step()).size == stage.world.size
 
 
-async def test_where_there_is_no_log_nothing_is_held_against_it(stage: Stage) -> None:
+async def test_where_there_is_no_log_nothing_is_held_against_it(stage: AuditStage) -> None:
     stage.log.url = f"{stage.log.url}/elsewhere"
     with pytest.raises(LogProblem):
         await stage.new().step()
@@ -402,7 +315,7 @@ async def test_where_there_is_no_log_nothing_is_held_against_it(stage: Stage) ->
 # What is kept.
 
 
-async def test_the_pin_is_the_newest_proven_checkpoint(stage: Stage) -> None:
+async def test_the_pin_is_the_newest_proven_checkpoint(stage: AuditStage) -> None:
     await stage.auditor.step()
     pin = msgspec.json.decode((stage.folder / PIN_FILE).read_bytes())
     assert pin == {"checkpoint": stage.world.checkpoint().decode(), "tiles_size": 7}
@@ -410,14 +323,14 @@ async def test_the_pin_is_the_newest_proven_checkpoint(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 200, b"{}", b'{"checkpoint":"","tiles_size":7}'])
-async def test_a_damaged_pin_is_refused_and_not_overwritten(stage: Stage, content: bytes) -> None:
+async def test_a_damaged_pin_is_refused_and_not_overwritten(stage: AuditStage, content: bytes) -> None:
     (stage.folder / PIN_FILE).write_bytes(content)
     with pytest.raises(AuditStateProblem):
         stage.new()
     assert (stage.folder / PIN_FILE).read_bytes() == content
 
 
-async def test_a_pin_of_another_log_or_with_more_tiles_than_there_are_is_refused(stage: Stage) -> None:
+async def test_a_pin_of_another_log_or_with_more_tiles_than_there_are_is_refused(stage: AuditStage) -> None:
     other = World(origin=Origin("log.example/other")).checkpoint().decode()
     for pin in (
         {"checkpoint": other, "tiles_size": 0},
@@ -428,7 +341,7 @@ async def test_a_pin_of_another_log_or_with_more_tiles_than_there_are_is_refused
             stage.new()
 
 
-async def test_no_byte_of_the_pin_can_be_altered_unseen(stage: Stage) -> None:
+async def test_no_byte_of_the_pin_can_be_altered_unseen(stage: AuditStage) -> None:
     await stage.auditor.step()
     data = (stage.folder / PIN_FILE).read_bytes()
     key = parse_vkey(stage.key)

@@ -8,7 +8,7 @@ from proto.events import GROUP_MAX
 from proto.log.tile import TILE_WIDTH, bundles_of
 from services.clients.tile_client import TileClient
 from services.follow import FollowBounds
-from tests.integration.test_audit import small_world, stage_of
+from tests.support.audits import small_world, stage_of
 from tests.support.worlds import World
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from proto.problem import ConflictProblem, InvalidProblem
 from services.command import backup_folder as names
-from services.command.backup import Origins, back_up
+from services.command.backup import back_up
 from services.command.backup_folder import BackupFolder
 from services.command.fsck import GATEWAY_NOT_CHECKED, Targets, check, in_words, lines_of_unclean
 from services.command.pg_tools import ToolProblem, dump
@@ -24,6 +24,7 @@ from services.issuer_gateway.keys.vault import Vault
 from services.ledger.signer import InconsistentTreeError
 from services.ledger.succession.recovery import recover
 from services.persistence import postgres
+from tests.support.backups import origins
 from tests.support.commands import credentify
 from tests.support.databases import Database, MakeDatabase
 from tests.support.gateways import RunningGateway
@@ -34,16 +35,6 @@ from tests.support.ledgers import RunningLedger, ledger_config, until
 def rules_version() -> int:
     """What is said to the log here is said by version 1."""
     return 1
-
-
-def origins(ledger: RunningLedger, gateway: RunningGateway | None = None) -> Origins:
-    return Origins(
-        ledger_database=ledger.database.owner_url,
-        gateway_database=gateway.database.owner_url if gateway else None,
-        log_key_file=ledger.config.log_key_file,
-        state_folder=ledger.config.state_folder,
-        master_key_file=gateway.config.master_key_file if gateway else None,
-    )
 
 
 async def backed_up(ledger: RunningLedger, folder: Path, gateway: RunningGateway | None = None) -> BackupFolder:

@@ -14,8 +14,8 @@ from aiohttp import web
 from yarl import URL
 
 from services.edge import EdgeConfig, LineWriter, Log, Media, Route, listening, make_app
-from tests.integration.test_verifier_http import Verifier, verifier
 from tests.support.ports import free_port
+from tests.support.verifiers import Verifier, verifier
 
 __all__ = ["verifier"]
 

@@ -7,7 +7,6 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -21,10 +20,10 @@ from proto.log.checkpoint import open_checkpoint
 from proto.log.receipt import check_receipt, parse_receipt
 from services.auditor import Finding
 from services.command.audit import EXIT_COULD_NOT_AUDIT, EXIT_UNKNOWN_RULES
+from tests.support.audits import audit, audit_json
 from tests.support.bundles import policy_of, witness_policy_text
-from tests.support.commands import credentify
 from tests.support.served_logs import force, force_and_believe
-from tests.support.tiled_logs import ServedTiles, served_tiles
+from tests.support.tiled_logs import served_tiles
 from tests.support.worlds import World, activate_unknown_rules
 
 ROOT = Path(__file__).parents[2]
@@ -37,17 +36,6 @@ def world_of(count: int = 5) -> World:
     while world.size < count:
         world.issued(school)
     return world
-
-
-async def audit(log: ServedTiles, *arguments: str, key: str | None = None) -> tuple[int, str, str]:
-    """Run the command to its end; return its exit status and what it printed."""
-    return await credentify("audit", log.url, "--key", key or log.world.log_key.verifier.text, *arguments)
-
-
-async def audit_json(log: ServedTiles, *arguments: str) -> tuple[int, dict[str, Any]]:
-    status, out, err = await audit(log, "--once", "--json", *arguments)
-    assert err == ""
-    return status, json.loads(out)
 
 
 def finding_in(path: Path) -> Finding:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proto.documents.baked_picture import credential_in
-from tests.integration.test_command_requests import Shell
+from tests.support.command_shell import Shell
 from tests.support.gateways import Office, RunningGateway
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_command_requests import Shell
+from tests.support.command_shell import Shell
 from tests.support.gateways import Office, RunningGateway
 
 

@@ -10,11 +10,11 @@ from proto.ids import Origin
 from proto.log.finding_check import check_finding
 from services.auditor import Finding
 from services.command.audit import EXIT_COULD_NOT_AUDIT
-from tests.integration.test_command_audit import audit, audit_json
-from tests.integration.test_verifier_http import Verifier, codes, running, until
+from tests.support.audits import audit, audit_json
 from tests.support.awarded import Awarded, award
 from tests.support.served_logs import served
 from tests.support.tiled_logs import served_tiles
+from tests.support.verifiers import Verifier, codes, running, until
 from tests.support.worlds import World
 
 

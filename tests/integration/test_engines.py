@@ -18,6 +18,7 @@ from services.persistence.engine_traits import assert_traits
 from services.persistence.engines import EngineFault
 from tests.support.databases import Database, MakeDatabase
 from tests.support.ledgers import ledger_config, new_database
+from tests.support.other_engines import instead, pretend
 
 VERSIONS = {
     "CockroachDB CCL v23.1.11 (x86_64-pc-linux-gnu, built 2023/09/27 01:53:43, go1.19.10)": "CockroachDB: its advisory",
@@ -27,18 +28,6 @@ VERSIONS = {
     "PostgreSQL 13.14.0-RisingWave-2.1.0 (abc)": "RisingWave",
     "Something Else 1.0": "no PostgreSQL by its version",
 }
-
-
-async def pretend(database: Database, version: str) -> None:
-    """Have the database answer `version()` as another engine does."""
-    async with postgres.connected(database.admin_url, application_name="test") as connection:
-        await connection.execute(
-            f"""
-            CREATE SCHEMA pretended;
-            CREATE FUNCTION pretended.version() RETURNS text LANGUAGE sql AS $$ SELECT '{version}'::text $$;
-            GRANT USAGE ON SCHEMA pretended TO PUBLIC;
-            ALTER DATABASE {database.name} SET search_path = pretended, pg_catalog, public"""
-        )
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -58,13 +47,6 @@ async def test_a_ledger_does_not_start_on_one(make_database: MakeDatabase, tmp_p
     with pytest.raises(EngineFault, match="two processes could sign one log"):
         async with listening(make_app(config, log=Log("ledger", io.BytesIO())), host="127.0.0.1", port=0):
             pass
-
-
-async def instead(database: Database, function: str, body: str) -> None:
-    """Have a function of the engine do something else in this database."""
-    await pretend(database, "PostgreSQL 16.1 on something")
-    async with postgres.connected(database.admin_url, application_name="test") as connection:
-        await connection.execute(f"CREATE FUNCTION pretended.{function} LANGUAGE sql AS $$ {body} $$")
 
 
 async def test_an_engine_under_another_name_whose_locks_lock_nothing_is_refused(database: Database) -> None:

@@ -22,11 +22,11 @@ from services.follow import FaultyLogProblem, Follower
 from services.follow.findings import finding_of
 from services.follow.interface import LogEvidence
 from services.verifier.projection.store import Store
-from tests.integration.test_follow import BOUNDS, Kept, Stage, _cosigned, _policy, _witness
-from tests.integration.test_verifier_http import codes, running, until
 from tests.support.awarded import award
+from tests.support.follow_stage import BOUNDS, Kept, Stage, cosigned, lone_witness, policy_of
 from tests.support.served_logs import force, served
 from tests.support.statements import secret_key
+from tests.support.verifiers import codes, running, until
 from tests.support.worlds import DAY_MS, World, lately
 
 
@@ -126,14 +126,14 @@ async def test_a_wrong_entry_is_shown_to_everybody(stage: Keeper, name: str, *, 
 
 
 async def test_what_a_witness_dated_otherwise_is_proven_both_ways(stage: Keeper) -> None:
-    witness = _witness()
-    stage.policy = _policy(witness)
+    witness = lone_witness()
+    stage.policy = policy_of(witness)
     stage.clock.now_ms += 60 * DAY_MS
-    stage.log.checkpoint = _cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
+    stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
     await (await stage.restarted()).step()
     stage.world.advance(days=30)
     stage.world.issued(stage.world.party("school"), "dated back")
-    stage.log.checkpoint = _cosigned(stage.world, witness, at_ms=stage.clock.now_ms + 5_000)
+    stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms + 5_000)
     back = stage.finding(await stage.finds("time", is_conclusive=True))
     assert check_finding(back).grade == "proven"
     no_witness = msgspec.structs.replace(back, witnesses=())

@@ -16,96 +16,22 @@ from proto.ids import CredentialId, LeafIndex, Origin
 from proto.keys import SecretKey
 from proto.lifecycle import Book, UnknownRulesProblem
 from proto.log import entry as entries
-from proto.log.checkpoint import cosign, parse_checkpoint, sign_checkpoint, with_cosignatures
+from proto.log.checkpoint import parse_checkpoint, sign_checkpoint
 from proto.log.merkle import Hash, leaf_hash
 from proto.log.note import parse_note
-from proto.log.note_key import KeyKind, SignerKey
-from proto.log.policy import Policy, QuorumProblem, parse_policy
-from proto.moment import Moment, from_ms
-from services.clients.log_client import LogAnswerProblem, LogClient, LogUnreachableProblem
+from proto.log.note_key import SignerKey
+from proto.log.policy import QuorumProblem
+from services.clients.log_client import LogAnswerProblem, LogUnreachableProblem
 from services.follow import (
     FaultyLogProblem,
-    FollowBounds,
-    Follower,
     ForeignPositionProblem,
-    LogEvidence,
-    Observer,
-    Position,
 )
 from services.verifier.projection.reader import ReadTransaction
 from services.verifier.projection.store import Store
-from tests.support.served_logs import ServedLog, force, force_and_believe, served
+from tests.support.follow_stage import BOUNDS, Stage, cosigned, lone_witness, policy_of
+from tests.support.served_logs import force, force_and_believe, served
 from tests.support.statements import secret_key
 from tests.support.worlds import ORIGIN, World, activate_unknown_rules
-
-BOUNDS = FollowBounds(chunk_entries_max=3, poll_seconds=1.0, backoff_seconds_max=0.1)
-
-
-class Clock:
-    """A wall clock and a monotonic one, moved by the test."""
-
-    def __init__(self, now_ms: int) -> None:
-        self.now_ms = now_ms
-        self.monotonic_seconds = 0.0
-
-    def now(self) -> Moment:
-        return from_ms(self.now_ms)
-
-    def monotonic(self) -> float:
-        return self.monotonic_seconds
-
-    def advance(self, seconds: float) -> None:
-        self.now_ms += round(seconds * 1000)
-        self.monotonic_seconds += seconds
-
-
-class Kept(Observer):
-    """Keeps what it was told."""
-
-    def __init__(self) -> None:
-        self.evidence: list[LogEvidence] = []
-
-    async def faulted(self, evidence: LogEvidence) -> None:
-        self.evidence.append(evidence)
-
-
-class Stage:
-    """A served world, a store, and followers over both."""
-
-    def __init__(self, log: ServedLog, store: Store, session: aiohttp.ClientSession) -> None:
-        self.log, self.store, self.session = log, store, session
-        self.world, self.clock, self.observer = log.world, Clock(log.world.now_ms), Kept()
-        self.policy: Policy | None = None
-        self.bounds = BOUNDS
-        self.follower = self.new()
-
-    def new(self, **changed: object) -> Follower:
-        self.follower = Follower(
-            LogClient(self.session, self.log.url, timeout_seconds=5),
-            self.store,
-            verifier_key=str(changed.get("verifier_key", self.world.log_key.verifier.text)),
-            policy=self.policy,
-            clock=self.clock.now,
-            monotonic=self.clock.monotonic,
-            bounds=self.bounds,
-            observer=self.observer,
-        )
-        return self.follower
-
-    async def position(self) -> Position:
-        position = await self.store.position()
-        assert position is not None
-        return position
-
-    async def finds(self, kind: str, *, is_conclusive: bool) -> LogEvidence:
-        """Step, and assert that the log is found to be faulty in this way."""
-        with pytest.raises(FaultyLogProblem) as caught:
-            await self.follower.step()
-        evidence = caught.value.evidence
-        assert (evidence.kind, evidence.is_conclusive) == (kind, is_conclusive), evidence.detail
-        assert self.follower.health().state == "faulty"
-        assert self.observer.evidence[-1] is evidence
-        return evidence
 
 
 @pytest.fixture
@@ -403,23 +329,23 @@ async def test_a_damaged_position_is_not_continued(stage: Stage) -> None:
 
 
 async def test_without_the_quorum_nothing_is_applied(stage: Stage) -> None:
-    witness = _witness()
-    stage.policy = _policy(witness)
+    witness = lone_witness()
+    stage.policy = policy_of(witness)
     follower = stage.new()
     with pytest.raises(QuorumProblem):
         await follower.step()
     assert await stage.store.position() is None
-    stage.log.checkpoint = _cosigned(stage.world, witness, at_ms=stage.clock.now_ms - 20_000)
+    stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms - 20_000)
     await follower.step()
     health = follower.health()
     assert (health.state, health.time_source, health.age_seconds) == ("healthy", "witnesses", 20)
 
 
 async def test_with_witnesses_a_fetch_alone_makes_nothing_fresher(stage: Stage) -> None:
-    witness = _witness()
-    stage.policy = _policy(witness)
+    witness = lone_witness()
+    stage.policy = policy_of(witness)
     follower = stage.new()
-    stage.log.checkpoint = _cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
+    stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
     await follower.step()
     stage.clock.advance(61)
     await follower.step()
@@ -442,20 +368,6 @@ def _sealed(world: World, event: events.Event) -> Envelope:
 def _resigned(world: World, secret: SecretKey) -> bytes:
     checkpoint = parse_checkpoint(parse_note(world.checkpoint()).text)
     return sign_checkpoint(checkpoint, SignerKey(name=world.origin, secret=secret)).encode()
-
-
-def _witness() -> SignerKey:
-    return SignerKey(name="witness.example", kind=KeyKind.COSIGNATURE, secret=secret_key("witness"))
-
-
-def _policy(witness: SignerKey) -> Policy:
-    return parse_policy(f"witness w {witness.verifier.text}\nquorum w\n".encode())
-
-
-def _cosigned(world: World, witness: SignerKey, *, at_ms: int) -> bytes:
-    note = parse_note(world.checkpoint())
-    line = cosign(note, witness, at_ms // 1000)
-    return with_cosignatures(note, line.text, witness.verifier).encode()
 
 
 async def until(holds: Callable[[], bool], *, seconds: float = 120.0) -> None:

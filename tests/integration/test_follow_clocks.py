@@ -11,7 +11,7 @@ from proto.moment import from_ms, to_ms
 from services.clients.log_client import LogUnreachableProblem
 from services.follow import ClockBehindProblem, FaultyLogProblem
 from services.verifier.projection.store import Store
-from tests.integration.test_follow import BOUNDS, Stage, _cosigned, _policy, _witness
+from tests.support.follow_stage import BOUNDS, Stage, cosigned, lone_witness, policy_of
 from tests.support.served_logs import force, force_and_believe, served
 from tests.support.worlds import DAY_MS, World
 
@@ -79,15 +79,15 @@ async def test_a_time_that_an_earlier_run_took_from_a_clock_ahead_is_not_fresh(s
 
 
 async def test_an_entry_dated_ahead_of_two_clocks_is_evidence(stage: Stage) -> None:
-    witness = _witness()
-    stage.policy = _policy(witness)
+    witness = lone_witness()
+    stage.policy = policy_of(witness)
     stage.new()
-    stage.log.checkpoint = _cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
+    stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
     await stage.follower.step()
     school = stage.world.party("school")
     stage.world.advance(days=30)
     index = stage.world.say(stage.world.issue(school, "b"))
-    stage.log.checkpoint = _cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
+    stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
     evidence = await stage.finds("time", is_conclusive=True)
     assert (evidence.index, evidence.entry) == (index, stage.world.entries[index])
     assert evidence.checkpoints == (stage.log.checkpoint,)
@@ -95,10 +95,10 @@ async def test_an_entry_dated_ahead_of_two_clocks_is_evidence(stage: Stage) -> N
 
 
 async def test_witnesses_ahead_of_our_clock_alone_are_said_to_contradict_it(stage: Stage) -> None:
-    witness = _witness()
-    stage.policy = _policy(witness)
+    witness = lone_witness()
+    stage.policy = policy_of(witness)
     follower = stage.new()
-    stage.log.checkpoint = _cosigned(stage.world, witness, at_ms=stage.clock.now_ms + 90_000)
+    stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms + 90_000)
     await follower.step()
     health = follower.health()
     assert (health.state, health.age_seconds) == ("clock_behind", None)
@@ -109,10 +109,10 @@ async def test_witnesses_ahead_of_our_clock_alone_are_said_to_contradict_it(stag
 
 
 async def test_a_clock_that_is_ahead_of_the_witnesses_is_named_as_a_cause(stage: Stage) -> None:
-    witness = _witness()
-    stage.policy = _policy(witness)
+    witness = lone_witness()
+    stage.policy = policy_of(witness)
     follower = stage.new()
-    stage.log.checkpoint = _cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
+    stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
     stage.clock.now_ms += 90_000
     await follower.step()
     health = follower.health()
@@ -140,15 +140,15 @@ async def test_what_is_dated_before_a_time_at_which_the_log_was_seen_without_it_
 
 
 async def test_what_a_witness_saw_the_log_without_is_evidence(stage: Stage) -> None:
-    witness = _witness()
-    stage.policy = _policy(witness)
+    witness = lone_witness()
+    stage.policy = policy_of(witness)
     stage.new()
     stage.clock.now_ms += 40 * DAY_MS
-    before = stage.log.checkpoint = _cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
+    before = stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
     await stage.follower.step()
     stage.world.now_ms = stage.clock.now_ms - 10 * DAY_MS
     index = stage.world.say(stage.world.issue(stage.world.party("school"), "b"))
-    after = stage.log.checkpoint = _cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
+    after = stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
     stage.new()  # it is known over a restart, from the checkpoint itself
     stage.clock.monotonic_seconds = 0.0
     evidence = await stage.finds("time", is_conclusive=True)

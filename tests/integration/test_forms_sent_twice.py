@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_office_pages import Reader
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import Office, RunningGateway
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
+from tests.support.page_reader import Reader
 
 Fields = Mapping[str, Any]
 SAID = {"given_name": "Mia", "family_name": "Żółć"}

@@ -1,6 +1,5 @@
 """Agreements of institutions over real HTTP: proposed, accepted, handed over, ended; and what they decide at once."""
 
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,16 +8,24 @@ import pytest
 
 from proto import events
 from proto.wire.agreements import AgreementAnswer
-from proto.wire.applications import ApplicationSeen
-from tests.integration.test_command_requests import Shell
-from tests.integration.test_office_pages import Reader
+from tests.support.agreements import (
+    UNTIL,
+    Json,
+    concluded,
+    decided_at_once,
+    handed_over,
+    programme_of,
+    propose,
+    proven_document,
+    seen_by_link,
+    term_of,
+)
+from tests.support.command_shell import Shell
 from tests.support.databases import MakeDatabase
-from tests.support.gateways import Answered, Office, RunningGateway, running_gateway
-from tests.support.judged import Verifier, document_of
+from tests.support.gateways import RunningGateway, running_gateway
+from tests.support.judged import Verifier
 from tests.support.ledgers import RunningLedger, until
-
-Json = dict[str, Any]
-UNTIL = "2029-06-30"
+from tests.support.page_reader import Reader
 
 
 @pytest.fixture
@@ -27,71 +34,17 @@ def gateway_settings(verifier: Verifier) -> Mapping[str, Any]:
     return {"evidence_verifier_url": verifier.url}
 
 
-def _programme(office: Office) -> str:
-    return f"{office.created.admission_request.uri_prefixes[0]}programmes/data"
-
-
-def _term(awards: Office, counts: Office, **more: Any) -> Json:
-    return {
-        "awarded_by": awards.did,
-        "recogniser": counts.did,
-        "programme": _programme(counts),
-        "decision": "full",
-    } | more
-
-
-async def _propose(office: Office, partner: Office, *terms: Json, **more: Any) -> Answered:
-    body = {"partner": partner.did, "valid_until": UNTIL, "terms": list(terms)} | more
-    return await office.client.post("/v1/agreements", body)
-
-
-async def _concluded(office: Office, partner: Office, *terms: Json) -> AgreementAnswer:
-    made = await _propose(office, partner, *terms)
-    assert made.status == 201, made
-    path = f"/v1/agreements/{made.body['agreement_id']}"
-    accepted = await partner.client.send("POST", f"{path}/acceptance")
-    assert accepted.status == 200, accepted
-    return accepted.as_(AgreementAnswer)
-
-
-async def _credential(verifier: Verifier, office: Office, name: str, ref: str) -> Json:
-    issued = await office.issue(name, ref)
-    await office.published(issued.credential_id)
-    document = await document_of(office, issued.credential_id)
-    assert (await verifier.answer(document))["verdict"] == "valid"
-    return document
-
-
-async def _decisions(gateway: RunningGateway, office: Office, *documents: Json) -> list[Any]:
-    """Apply with documents, and return what was decided on each at once; None for what waits for a person."""
-    body = {
-        "institution": office.slug,
-        "programme": _programme(office),
-        "given_name": "Mia",
-        "family_name": "Bo",
-        "evidence": [{"document": each} for each in documents],
-    }
-    made = await gateway.client().post("/v1/recognition-applications", body)
-    assert made.status == 201, made
-    seen = await _seen(gateway, made.body["secret"])
-    return [each.decisions[0] if each.decisions else None for each in seen.items] + [made.body["secret"]]
-
-
-async def _seen(gateway: RunningGateway, secret: str) -> ApplicationSeen:
-    return (await gateway.client().get(f"/v1/application-links/{secret}")).as_(ApplicationSeen)
-
-
 async def test_what_two_institutions_agreed_decides_at_once_until_one_ends_it_and_what_it_decided_stays(
     gateway: RunningGateway, verifier: Verifier
 ) -> None:
     college, school = await gateway.institution("college"), await gateway.institution("school")
     stranger = await gateway.institution("stranger")
     uri = (await college.describe("hydrology", isced_f=["0532"])).achievement.uri
-    documents = [await _credential(verifier, college, "hydrology", f"s{number}") for number in range(4)]
-    made = await _propose(college, school, _term(college, school, achievements=[uri]))
+    documents = [await proven_document(verifier, college, "hydrology", f"s{number}") for number in range(4)]
+    made = await propose(college, school, term_of(college, school, achievements=[uri]))
     assert (made.status, made.body["state"], made.body["proposer_name"]) == (201, "proposed", "Hogeschool College")
     path = f"/v1/agreements/{made.body['agreement_id']}"
-    waits, _ = await _decisions(gateway, school, documents[0])
+    waits, _ = await decided_at_once(gateway, school, documents[0])
     assert waits is None, "one signature decides nothing"
     assert (await gateway.client().get("/v1/institutions/school/agreements")).body["agreements"] == []
     assert (await stranger.client.get(path)).slug == "unknown-agreement"
@@ -101,13 +54,13 @@ async def test_what_two_institutions_agreed_decides_at_once_until_one_ends_it_an
     accepted = (await school.client.send("POST", f"{path}/acceptance")).as_(AgreementAnswer)
     assert (accepted.state, accepted.is_in_force) == ("concluded", True)
     assert len(accepted.document.signatures) == 2
-    decided, secret = await _decisions(gateway, school, documents[1])
+    decided, secret = await decided_at_once(gateway, school, documents[1])
     assert (decided.decision, decided.ects_hundredths, decided.under) == ("full", 350, None)
     assert decided.agreement.agreement_id == made.body["agreement_id"]
     assert (decided.agreement.partner, decided.agreement.partner_name) == (college.did, "Hogeschool College")
     async with gateway.ledger.session.get(f"{gateway.url}/applications/{secret}") as response:
         assert "By an agreement with Hogeschool College" in await response.text()
-    again, _ = await _decisions(gateway, school, documents[1])
+    again, _ = await decided_at_once(gateway, school, documents[1])
     assert again is None, "what counts towards the programme already, a person decides"
     public = (await gateway.client().get("/v1/institutions/school/agreements")).body["agreements"]
     assert [(each["state"], each["accepted_at"] is not None) for each in public] == [("concluded", True)]
@@ -115,9 +68,9 @@ async def test_what_two_institutions_agreed_decides_at_once_until_one_ends_it_an
     ended = (await college.client.send("DELETE", path)).as_(AgreementAnswer)
     assert (ended.state, ended.is_in_force, ended.ended_by) == ("ended", False, college.did)
     assert (await school.client.send("POST", f"{path}/acceptance")).slug == "agreement-ended"
-    later, _ = await _decisions(gateway, school, documents[2])
+    later, _ = await decided_at_once(gateway, school, documents[2])
     assert later is None
-    (kept,) = (await _seen(gateway, secret)).items[0].decisions
+    (kept,) = (await seen_by_link(gateway, secret)).items[0].decisions
     assert (kept.decision, kept.agreement and kept.agreement.agreement_id) == ("full", made.body["agreement_id"])
 
 
@@ -125,23 +78,23 @@ async def test_an_agreement_covers_no_more_than_its_terms_say(gateway: RunningGa
     college, school = await gateway.institution("college"), await gateway.institution("school")
     await college.describe("hydrology", isced_f=["0532"])
     await college.describe("music", isced_f=["0215"])
-    water = [await _credential(verifier, college, "hydrology", f"s{number}") for number in range(3)]
-    music = await _credential(verifier, college, "music", "s0")
-    agreed = await _concluded(
-        school, college, _term(college, school, isced_f="05", eqf_level=6, ects_hundredths_total_max=700)
+    water = [await proven_document(verifier, college, "hydrology", f"s{number}") for number in range(3)]
+    music = await proven_document(verifier, college, "music", "s0")
+    agreed = await concluded(
+        school, college, term_of(college, school, isced_f="05", eqf_level=6, ects_hundredths_total_max=700)
     )
-    first, second, third, other, _ = await _decisions(gateway, school, *water, music)
+    first, second, third, other, _ = await decided_at_once(gateway, school, *water, music)
     assert [each and each.decision for each in (first, second, third, other)] == ["full", "full", None, None]
-    twice, same, _ = await _decisions(gateway, school, water[2], water[2])
+    twice, same, _ = await decided_at_once(gateway, school, water[2], water[2])
     assert (twice and twice.decision, same) == ("full", None), "one credential counts once"
     assert (await school.client.send("DELETE", f"/v1/agreements/{agreed.agreement_id}")).status == 200
 
-    whole = [await _credential(verifier, college, "hydrology", f"p{number}") for number in range(2)]
+    whole = [await proven_document(verifier, college, "hydrology", f"p{number}") for number in range(2)]
     for least, part, expected in ((None, 400, None), (400, 100, None), (350, 100, 100)):
         more = {"ects_hundredths_min": least} if least else {}
-        term = _term(college, school, eqf_level=6, decision="partial", ects_hundredths=part, **more)
-        made = await _concluded(school, college, term)
-        found, _ = await _decisions(gateway, school, whole[0] if expected is None else whole[1])
+        term = term_of(college, school, eqf_level=6, decision="partial", ects_hundredths=part, **more)
+        made = await concluded(school, college, term)
+        found, _ = await decided_at_once(gateway, school, whole[0] if expected is None else whole[1])
         assert (found and found.ects_hundredths) == expected, (least, part)
         assert (await school.client.send("DELETE", f"/v1/agreements/{made.agreement_id}")).status == 200
 
@@ -159,41 +112,18 @@ WRONG: list[tuple[Json, str]] = [
 
 async def test_what_may_not_be_agreed_is_refused_at_its_field(gateway: RunningGateway) -> None:
     college, school = await gateway.institution("college"), await gateway.institution("school")
-    term = _term(college, school, achievements=[f"{college.created.admission_request.uri_prefixes[0]}a"])
+    term = term_of(college, school, achievements=[f"{college.created.admission_request.uri_prefixes[0]}a"])
     for wrong, pointer in WRONG:
-        answer = await _propose(college, school, term | wrong)
+        answer = await propose(college, school, term | wrong)
         assert (answer.status, answer.body["pointer"]) == (422, pointer), answer
     for more, pointer in (
         ({"valid_until": "2020-01-01"}, "/valid_until"),
         ({"valid_until": "2099-01-01"}, "/valid_until"),
     ):
-        answer = await _propose(college, school, term, **more)
+        answer = await propose(college, school, term, **more)
         assert (answer.status, answer.body["pointer"]) == (422, pointer), answer
-    own = await _propose(college, college, _term(college, college, eqf_level=6))
+    own = await propose(college, college, term_of(college, college, eqf_level=6))
     assert (own.status, own.body["pointer"]) == (422, "/partner")
-
-
-async def _handed_over(college: Office, school: Office) -> AgreementAnswer:
-    """Have the college propose, and the school, at another gateway, take it in, accept it and hand it back."""
-    made = (await _propose(college, school, _term(college, school, eqf_level=6))).as_(AgreementAnswer)
-    path = f"/v1/agreements/{made.agreement_id}"
-    sent: Json = (await college.client.get(path)).body["document"]
-
-    async def known_here() -> Answered | None:
-        taken = await school.client.post("/v1/agreement-documents", sent)
-        return taken if taken.status == 200 else None
-
-    assert (await until(known_here, "the school's gateway has followed the admission")).body["state"] == "proposed"
-    forged = sent | {"signatures": [sent["signatures"][0] | {"sig": base64.b64encode(bytes(64)).decode()}]}
-    refused = await school.client.post("/v1/agreement-documents", forged)
-    assert (refused.status, refused.body["pointer"]) == (422, "/signatures/0/sig")
-    accepted = await school.client.send("POST", f"{path}/acceptance")
-    assert accepted.body["state"] == "concluded"
-    assert (await college.client.get(path)).body["state"] == "proposed", "nobody has told the other gateway"
-    for _ in range(2):
-        back = await college.client.post("/v1/agreement-documents", accepted.body["document"])
-        assert (back.status, back.body["state"]) == (200, "concluded")
-    return back.as_(AgreementAnswer)
 
 
 async def test_an_agreement_between_two_gateways_is_handed_over_and_judged_by_the_log(
@@ -203,9 +133,9 @@ async def test_an_agreement_between_two_gateways_is_handed_over_and_judged_by_th
     async with running_gateway(make_database, tmp_path / "second", ledger, public_url=other) as second:
         college = await second.institution("college")
         await college.describe("hydrology")
-        documents = [await _credential(verifier, college, "hydrology", f"s{number}") for number in range(3)]
-        first = await _handed_over(college, school)
-        decided, _ = await _decisions(gateway, school, documents[0])
+        documents = [await proven_document(verifier, college, "hydrology", f"s{number}") for number in range(3)]
+        first = await handed_over(college, school)
+        decided, _ = await decided_at_once(gateway, school, documents[0])
         assert decided.agreement.partner_name == "Hogeschool College"
         path = f"/v1/agreements/{first.agreement_id}"
         assert (await college.client.send("DELETE", path)).body["ending_known_to"] == [college.did]
@@ -213,10 +143,10 @@ async def test_an_agreement_between_two_gateways_is_handed_over_and_judged_by_th
         ending = (await college.client.get(path)).body["ending"]
         told = await school.client.post("/v1/agreement-documents", ending)
         assert (told.body["state"], told.body["ended_by"]) == ("ended", college.did)
-        waits, _ = await _decisions(gateway, school, documents[1])
+        waits, _ = await decided_at_once(gateway, school, documents[1])
         assert waits is None
 
-        again = await _handed_over(college, school)
+        again = await handed_over(college, school)
         assert gateway.commands is not None
         condemned = {"subject": college.did, "key_id": again.document.signatures[0].keyid, "reason": "compromised"}
         registrar, now = ledger.registrar, gateway.commands.log_state.now()
@@ -227,7 +157,7 @@ async def test_an_agreement_between_two_gateways_is_handed_over_and_judged_by_th
             return (found["state"], found["is_in_force"]) == ("void", False) or None
 
         assert await until(void, "the gateway has followed the condemnation")
-        waits, _ = await _decisions(gateway, school, documents[2])
+        waits, _ = await decided_at_once(gateway, school, documents[2])
         assert waits is None, "a key that was stolen consents to nothing"
 
 
@@ -239,7 +169,7 @@ async def test_an_agreement_is_made_and_ended_on_pages_and_by_command(gateway: R
         await decider.sign_in(school.created.api_key)
         await decider.open("/office/agreements")
         assert "There are none." in decider.text
-        fields = {"partner": college.did, "achievements": uri, "programme": _programme(school), "valid_until": UNTIL}
+        fields = {"partner": college.did, "achievements": uri, "programme": programme_of(school), "valid_until": UNTIL}
         await decider.send(
             "/office/agreements", fields | {"token": decider.token, "decision": "full", "programme": "nowhere"}
         )
@@ -264,7 +194,7 @@ async def test_an_agreement_is_made_and_ended_on_pages_and_by_command(gateway: R
         await decider.send(f"/office/agreements/{name}/end", {"token": decider.token})
         assert "Ended by Hogeschool School from " in decider.text
         proposed = ("--partner", school.did, "--awarded-by", college.did, "--counted-by", school.did)
-        terms = ("--isced-f", "05", "--programme", _programme(school), "--partial", "--ects", "2", "--until", UNTIL)
+        terms = ("--isced-f", "05", "--programme", programme_of(school), "--partial", "--ects", "2", "--until", UNTIL)
         assert "all of field 05" in await shell.run("agreement", "propose", *proposed, *terms, staff=True)
         other = (await shell.run("agreement", "list", staff=True)).split()[0]
         assert "ended" in await shell.run("agreement", "end", other, staff=True)

@@ -18,7 +18,7 @@ from proto.log.policy import parse_policy
 from proto.wire.holder_links import HolderLink, HolderLinkList, ShownCredentials
 from proto.wire.requests import Claimed, ClaimMade
 from services.persistence import postgres
-from tests.integration.test_command_requests import Shell
+from tests.support.command_shell import Shell
 from tests.support.gateways import Office, RunningGateway
 from tests.support.judged import running_verifier
 

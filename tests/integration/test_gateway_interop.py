@@ -17,7 +17,7 @@ from proto.events import KeyRecord
 from proto.ids import Did
 from proto.wire.gateway import CredentialAnswer
 from services.crypto.rdf_canonical import pinned_contexts
-from tests.interop.test_interop import JUDGES, READS, READS_PROOFS, run, separate_judges
+from tests.interop.installed_judges import JUDGES, READS, READS_PROOFS, run, separate_judges
 from tests.support.documents import EXAMPLES
 from tests.support.gateways import PUBLIC_URL, Office, RunningGateway
 from tests.support.ledgers import RunningLedger, until

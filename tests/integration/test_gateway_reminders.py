@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.persistence.postgres import connected
-from tests.integration.test_command_requests import Shell
+from tests.support.command_shell import Shell
 from tests.support.gateways import Office, RunningGateway
 
 pytestmark = pytest.mark.usefixtures("rounds_by_hand")

@@ -9,12 +9,12 @@ import pytest
 
 from proto.wire.applications import ApplicationSeen
 from proto.wire.grade_conditions import GradeConditionList, GradePreview
-from tests.integration.test_command_requests import Shell
-from tests.integration.test_office_pages import Reader
+from tests.support.command_shell import Shell
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import Answered, Office, RunningGateway, running_gateway
 from tests.support.judged import Verifier, document_of, running_verifier
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
+from tests.support.page_reader import Reader
 
 Json = dict[str, Any]
 GRADES = ("10", "9", "8", "7", "6")

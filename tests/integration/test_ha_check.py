@@ -3,8 +3,8 @@
 from services.persistence import postgres
 from tests.ha.check import findings_of, lines_of, status_of
 from tests.ha.trials import TRIALS
-from tests.integration.test_engines import instead
 from tests.support.databases import Database
+from tests.support.other_engines import instead
 
 SCHEMAS = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'credentify_check_%'"
 

@@ -1,8 +1,6 @@
 """The database fails under a batch: nothing is answered that is not committed; what was committed is found again."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -10,8 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from services.clients.log_client import LogUnreachableProblem
-from services.persistence import postgres
-from services.persistence.postgres import Connection
+from tests.support.database_backends import WAITS_FOR_HEAD, as_admin, pid_of
 from tests.support.databases import MakeDatabase
 from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
 
@@ -23,30 +20,12 @@ SLOW_COMMIT = """
 IN_COMMIT = """
     SELECT pid FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event = 'PgSleep' AND query ILIKE 'COMMIT%'"""
-WAITS_FOR_HEAD = """
-    SELECT pid FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE '%FOR UPDATE%'"""
 
 
 @pytest.fixture
 def rules_version() -> int:
     """What is said to the log here is said by version 1."""
     return 1
-
-
-@contextlib.asynccontextmanager
-async def as_admin(ledger: RunningLedger) -> AsyncIterator[Connection]:
-    async with postgres.connected(ledger.database.admin_url, application_name="test") as connection:
-        yield connection
-
-
-async def pid_of(connection: Connection, query: str) -> int:
-    async def found() -> int | None:
-        await connection.execute("SELECT pg_stat_clear_snapshot()")
-        pid: int | None = await connection.fetchval(query)
-        return pid
-
-    return await until(found, query)
 
 
 async def test_a_batch_whose_session_dies_before_commit_is_not_appended(

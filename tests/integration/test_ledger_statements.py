@@ -9,10 +9,10 @@ import pytest
 from proto.ids import CredentialId, EventId
 from services.clients.log_client import LogProblem
 from services.persistence import postgres
-from tests.integration.test_succession import end_of, next_log
 from tests.support.databases import MakeDatabase
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger
 from tests.support.statements import Party
+from tests.support.successions import end_of, next_log
 
 
 @pytest.fixture

@@ -11,10 +11,6 @@ from pathlib import Path
 import aiohttp
 import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
@@ -24,12 +20,11 @@ from services.edge import Log
 from services.edge.machine import Machine, Watched, certificate_expires_at, watched_by_settings
 from services.ledger.sequencing.free_space import FreeSpace
 from services.ledger.succession.last_backup import NAME, last_backup_at
-from tests.integration.test_backup import origins
+from tests.support.backups import origins
+from tests.support.certificates import DAY, certificate
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import gateway_config, gateway_database
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
-
-DAY = dt.timedelta(days=1)
 
 
 @pytest.fixture
@@ -164,20 +159,3 @@ async def test_the_end_of_a_certificate_is_shown_also_of_one_that_has_run_out(tm
 
             await until(shown, "the certificate's end is shown")
     assert await asyncio.to_thread(certificate_expires_at, address) is None, "nothing is shown where nobody answers"
-
-
-def certificate(folder: Path, ends_at: dt.datetime) -> Path:
-    """Return a file with a key and a certificate that holds until then."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "issuer.example.org")])
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(ends_at - DAY)
-        .not_valid_after(ends_at)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "tls.pem").write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return folder / "tls.pem"

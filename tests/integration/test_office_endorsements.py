@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_office_pages import Reader
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import Office, RunningGateway
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
+from tests.support.page_reader import Reader
 
 PAGE = "/office/endorsements"
 

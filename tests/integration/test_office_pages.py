@@ -5,7 +5,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -16,12 +16,13 @@ from proto.documents.baked_picture import with_credential
 from services.issuer_gateway.http.office_session import COOKIE
 from services.persistence import postgres
 from tests.support.databases import MakeDatabase
+from tests.support.document_files import png
 from tests.support.erased import assert_nowhere
 from tests.support.foreign_documents import open_badge
 from tests.support.gateways import Office, RunningGateway, running_gateway
 from tests.support.judged import Verifier, document_of
 from tests.support.ledgers import Registrar, running_ledger
-from tests.unit.test_baked_picture import png
+from tests.support.page_reader import Reader
 
 pytestmark = pytest.mark.usefixtures("rounds_by_hand")
 
@@ -34,50 +35,6 @@ PARTIAL = {"decision": "partial", "ects": "2,5", "reason-outcomes-differ": "1", 
 def gateway_settings(verifier: Verifier) -> Mapping[str, Any]:
     """The gateway asks the test's verifier about evidence."""
     return {"evidence_verifier_url": verifier.url}
-
-
-class Reader:
-    """A browser without scripts: follows redirects, keeps cookies, reads German where it is asked to."""
-
-    def __init__(self, gateway: RunningGateway, language: str = "en") -> None:
-        self.url = self._url = gateway.url
-        jar = aiohttp.CookieJar(unsafe=True)
-        self.session = aiohttp.ClientSession(cookie_jar=jar, headers={"Accept-Language": language})
-        self.address, self.status, self.text = "", 0, ""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.session.close()
-
-    async def open(self, path: str) -> str:
-        async with self.session.get(URL(self._url + path)) as response:
-            self.address, self.status, self.text = response.url.path, response.status, await response.text()
-            assert "no-store" in response.headers["Cache-Control"]
-        return self.text
-
-    async def send(self, path: str, fields: Mapping[str, Any], *files: bytes, under: str = "files") -> str:
-        form = aiohttp.FormData()
-        for name, value in fields.items():
-            form.add_field(name, value)
-        for number, content in enumerate(files):
-            form.add_field(under, content, filename=f"{number}.json", content_type="application/octet-stream")
-        async with self.session.post(self._url + path, data=form if files else dict(fields)) as response:
-            self.address, self.status, self.text = response.url.path, response.status, await response.text()
-        return self.text
-
-    async def sign_in(self, key: str, then: str = "/office/applications") -> str:
-        return await self.send("/office/session", {"key": key, "then": then})
-
-    async def decide(self, path: str, number: int, fields: Mapping[str, str]) -> str:
-        return await self.send(f"{path}/items/{number}", {"token": self.token, **fields})
-
-    @property
-    def token(self) -> str:
-        found = re.search(r'name="token" value="([^"]+)"', self.text)
-        assert found, self.text
-        return found[1]
 
 
 async def _school(gateway: RunningGateway, **settings: Any) -> tuple[Office, str]:

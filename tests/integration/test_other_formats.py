@@ -10,9 +10,9 @@ import pytest
 
 from services.verifier.languages import LANGUAGES
 from services.verifier.languages.english import SENTENCES
-from tests.integration.test_verifier_http import Verifier, running
 from tests.support.awarded import award
 from tests.support.served_logs import served
+from tests.support.verifiers import Verifier, running
 from tests.support.worlds import World, lately
 
 V1, V2 = "https://www.w3.org/2018/credentials/v1", "https://www.w3.org/ns/credentials/v2"

@@ -16,8 +16,7 @@ from proto.log.receipt import check_receipt, parse_receipt
 from services.auditor import Finding
 from services.issuer_gateway.log.log_state import LogNotFollowedProblem
 from services.settings import SettingsFault
-from tests.integration.test_command_audit import audit, audit_json
-from tests.integration.test_verifier_http import Verifier, codes, running, until
+from tests.support.audits import audit, audit_json
 from tests.support.awarded import Awarded, award
 from tests.support.bundles import bundle_of, policy_of
 from tests.support.commands import credentify
@@ -26,6 +25,7 @@ from tests.support.gateways import running_gateway
 from tests.support.ledgers import RunningLedger
 from tests.support.served_logs import served
 from tests.support.tiled_logs import served_tiles
+from tests.support.verifiers import Verifier, codes, running, until
 from tests.support.worlds import World
 
 TRUE = World()

@@ -20,10 +20,10 @@ from services.verifier.projection.troubles import (
     LockedProjectionProblem,
     StoreProblem,
 )
-from tests.integration.test_follow import Stage
-from tests.integration.test_verifier_http import Verifier, running, until
 from tests.support.awarded import award, stack
+from tests.support.follow_stage import Stage
 from tests.support.served_logs import served
+from tests.support.verifiers import Verifier, running, until
 from tests.support.worlds import World, lately
 
 FLIPS = 200

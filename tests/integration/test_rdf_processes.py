@@ -11,8 +11,8 @@ import pytest
 from services.crypto import rdf_processes
 from services.crypto.rdf_canonical import CanonicalForm, UndefinedTermsProblem, UnsupportedJsonLdProblem, form_of
 from services.crypto.rdf_processes import FormMakers, forms_apart
+from tests.support.blank_nodes import ring
 from tests.support.documents import full_document
-from tests.unit.test_rdf_blank_nodes import ring
 
 DOCUMENT = msgspec.json.encode(full_document())
 STUCK = """

@@ -24,13 +24,13 @@ from services.persistence import postgres
 from services.verifier import fsck as verifier_fsck
 from services.verifier.app import make_app as make_verifier
 from services.verifier.config import Config as VerifierConfig
-from tests.integration.test_ledger_faults import WAITS_FOR_HEAD, as_admin, pid_of
-from tests.integration.test_succession import end_of, next_log
 from tests.support.bundles import policy_of
+from tests.support.database_backends import WAITS_FOR_HEAD, as_admin, pid_of
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import running_gateway
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
 from tests.support.statements import Party
+from tests.support.successions import end_of, next_log
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from proto.log.note_key import KeyKind, SignerKey
 from proto.moment import Moment
 from services.command.main import main
 from services.settings import SettingsFault
-from tests.integration.test_verifier_http import Verifier, codes, running
 from tests.support.awarded import Awarded, award
 from tests.support.bundles import bundle_of
 from tests.support.served_logs import served
 from tests.support.statements import secret_key
+from tests.support.verifiers import Verifier, codes, running
 from tests.support.worlds import World
 
 KEY = SignerKey(name="verifier.example", kind=KeyKind.ED25519, secret=secret_key("verifier"))

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -12,12 +12,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from proto import events
 from proto.bundles.bundle import decode_bundle
 from proto.bundles.check import check_bundle
 from proto.ids import Origin
-from proto.log.checkpoint import open_checkpoint
-from proto.log.note_key import parse_vkey
 from proto.log.policy import parse_policy
 from proto.problem import InvalidProblem
 from proto.wire.gateway import EventAnswer
@@ -48,8 +45,7 @@ from tests.support.ledgers import (
     running_ledger,
     until,
 )
-
-NEXT = Origin("log.example/credentify-next")
+from tests.support.successions import NEXT, NextRegistrar, end_of, next_log
 
 
 @pytest.fixture
@@ -58,57 +54,11 @@ def rules_version() -> int:
     return 1
 
 
-class NextRegistrar(Registrar):
-    """The same registrar, whose statements are meant for the log that comes after."""
-
-    def __init__(
-        self, before: Registrar, predecessor: events.Predecessor, origin: Origin = NEXT, rules_version: int = 1
-    ) -> None:
-        super().__init__(origin)
-        self.parties = before.parties
-        self.predecessor = predecessor
-        self.version = rules_version
-
-    def opening_file(self) -> bytes:
-        """Return the opening that continues the predecessor."""
-        return msgspec.json.encode(self.seal(self.opening(predecessor=self.predecessor, rules_version=self.version)))
-
-
 @pytest.fixture
 async def old(make_database: MakeDatabase, tmp_path: Path, registrar: Registrar) -> AsyncIterator[RunningLedger]:
     """A running log that will be frozen."""
     async with running_ledger(make_database, tmp_path / "old", registrar) as running:
         yield running
-
-
-async def end_of(ledger: RunningLedger, successor: str | None = None) -> events.Predecessor:
-    """Freeze a log and return its last tree."""
-    last = await freeze(ledger.config, successor=successor, wait_seconds=WAIT_SECONDS)
-    checkpoint = open_checkpoint(last.note, parse_vkey(ledger.verifier_key)).checkpoint
-    return events.Predecessor(origin=checkpoint.origin, size=checkpoint.size, root_hash=checkpoint.root_hash.hex())
-
-
-async def next_log(
-    old: RunningLedger,
-    predecessor: events.Predecessor,
-    make_database: MakeDatabase,
-    folder: Path,
-    *,
-    origin: Origin = NEXT,
-    before: Sequence[PredecessorLog] = (),
-    rules_version: int = 1,
-) -> RunningLedger:
-    """Return a log, created but not started, that continues the old one."""
-    database = await new_database(make_database)
-    made = RunningLedger(
-        msgspec.structs.replace(ledger_config(database, folder), development_rules=old.config.development_rules),
-        database,
-        NextRegistrar(old.registrar, predecessor, origin, rules_version),
-        old.session,
-    )
-    source = PredecessorLog(client=old.client, verifier_key=old.verifier_key)
-    made.info = await init_log(made.config, made.opening, [*before, source])
-    return made
 
 
 async def test_a_frozen_log_takes_nothing_more_and_names_its_successor(old: RunningLedger) -> None:

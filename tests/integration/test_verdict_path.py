@@ -22,9 +22,9 @@ import pytest
 from services.verifier.documents.reader import ReadDocument, SentWithLists
 from services.verifier.documents.sent_document import SentDocument
 from services.verifier.verdict.grounds import Document, Grounds
-from tests.integration.test_verifier_http import Verifier, running
 from tests.support.awarded import award, documented
 from tests.support.served_logs import served
+from tests.support.verifiers import Verifier, running
 from tests.support.worlds import World, lately
 
 MODULES_MAX = 8

@@ -16,11 +16,11 @@ from proto.documents.credential import Achievement
 from proto.wire.register import AchievementFacts, AchievementPage
 from services.clients import catalogue_client
 from services.verifier.replay import catalogues
-from tests.integration.test_verifier_http import Verifier, running, until
 from tests.support.documents import full_achievement
 from tests.support.loopback import on_loopback
 from tests.support.served_logs import served
 from tests.support.statements import Party
+from tests.support.verifiers import Verifier, running, until
 from tests.support.worlds import World, lately
 
 ESCO = "http://data.europa.eu/esco/skill/00000000-0000-4000-8000-111111111111"

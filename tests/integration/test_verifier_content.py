@@ -9,10 +9,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.integration.test_verifier_http import Verifier, running, until
-from tests.integration.test_verifier_pdf import pdf
 from tests.support.awarded import Awarded, award
+from tests.support.document_files import pdf
 from tests.support.served_logs import served
+from tests.support.verifiers import Verifier, running, until
 from tests.support.worlds import World, lately
 
 NAME = "Łukasz Ó Briain"

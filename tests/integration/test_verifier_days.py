@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from proto.moment import Moment, from_ms, to_ms
-from tests.integration.test_verifier_http import Verifier, running
 from tests.support.awarded import award
 from tests.support.served_logs import served
+from tests.support.verifiers import Verifier, running
 from tests.support.worlds import World, lately
 
 DAY_MS = 86_400_000

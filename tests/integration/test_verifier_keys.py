@@ -16,23 +16,16 @@ from services.command.verifier_key import verifier_key
 from services.settings import SettingsFault
 from services.verifier.limits.api_keys import read_keys
 from services.verifier.limits.quotas import Usage, Window
-from tests.integration.test_verifier_http import Verifier, running, until
 from tests.support.awarded import award
 from tests.support.served_logs import served
+from tests.support.verifier_keys import make_key
+from tests.support.verifiers import Verifier, running, until
 from tests.support.worlds import World, lately
-
-
-async def make(file: Path, name: str, *options: str) -> str:
-    """Make a key with the command, as an operator does; return it."""
-    arguments = [name, "--file", str(file), "--json", *options]
-    found = await asyncio.to_thread(CliRunner().invoke, verifier_key, arguments)
-    assert found.exit_code == 0, found.output
-    return str(json.loads(found.output)["api_key"])
 
 
 @pytest.fixture
 async def verifier(tmp_path: Path) -> AsyncIterator[Verifier]:
-    await make(tmp_path / "keys.toml", "nobody-uses-this")
+    await make_key(tmp_path / "keys.toml", "nobody-uses-this")
     async with (
         served(World(start=lately())) as log,
         running(
@@ -70,7 +63,7 @@ async def known(verifier: Verifier, key: str) -> None:
 async def test_a_key_has_its_own_requests_and_everybody_else_those_of_an_address(
     verifier: Verifier, tmp_path: Path
 ) -> None:
-    key = await make(tmp_path / "keys.toml", "ats-example", "--requests-per-minute", "40")
+    key = await make_key(tmp_path / "keys.toml", "ats-example", "--requests-per-minute", "40")
     await known(verifier, key)
     anonymous = [(await ask(verifier, None))[0] for _ in range(7)]
     assert anonymous[-1] == 429
@@ -85,7 +78,7 @@ async def test_a_key_has_its_own_requests_and_everybody_else_those_of_an_address
 
 
 async def test_documents_are_counted_one_by_one_also_in_lines(verifier: Verifier, tmp_path: Path) -> None:
-    key = await make(tmp_path / "keys.toml", "ats-example", "--documents-per-day", "4")
+    key = await make_key(tmp_path / "keys.toml", "ats-example", "--documents-per-day", "4")
     await known(verifier, key)
     document = award(verifier.world, verifier.world.admit("school")).data
     status, answer, response = await ask(verifier, key, b"[" + document + b"," + document + b"]")
@@ -103,7 +96,7 @@ async def test_documents_are_counted_one_by_one_also_in_lines(verifier: Verifier
 async def test_more_documents_at_once_than_are_left_are_refused_with_how_many_are(
     verifier: Verifier, tmp_path: Path
 ) -> None:
-    key = await make(tmp_path / "keys.toml", "ats-example", "--documents-per-day", "3")
+    key = await make_key(tmp_path / "keys.toml", "ats-example", "--documents-per-day", "3")
     await known(verifier, key)
     document = award(verifier.world, verifier.world.admit("school")).data
     for count, left in ((4, "3 are left"), (2, ""), (2, "1 is left")):
@@ -116,7 +109,7 @@ async def test_more_documents_at_once_than_are_left_are_refused_with_how_many_ar
 async def test_a_key_that_is_not_known_or_was_taken_out_is_refused(verifier: Verifier, tmp_path: Path) -> None:
     status, problem, _ = await ask(verifier, "cfv_nobody")
     assert (status, problem["type"]) == (401, "urn:credentify:problem:unauthenticated")  # type: ignore[call-overload] # see above
-    key = await make(tmp_path / "keys.toml", "short-lived")
+    key = await make_key(tmp_path / "keys.toml", "short-lived")
     await known(verifier, key)
     (tmp_path / "keys.toml").write_text("")
 
@@ -129,7 +122,7 @@ async def test_a_key_that_is_not_known_or_was_taken_out_is_refused(verifier: Ver
 async def test_a_file_that_breaks_while_it_runs_changes_nothing_and_is_reported(
     verifier: Verifier, tmp_path: Path
 ) -> None:
-    key = await make(tmp_path / "keys.toml", "stays")
+    key = await make_key(tmp_path / "keys.toml", "stays")
     await known(verifier, key)
     (tmp_path / "keys.toml").write_text("[[keys]\n")
 
@@ -141,7 +134,7 @@ async def test_a_file_that_breaks_while_it_runs_changes_nothing_and_is_reported(
 
 
 async def test_no_token_and_no_document_is_written_anywhere(verifier: Verifier, tmp_path: Path) -> None:
-    key = await make(tmp_path / "keys.toml", "quiet")
+    key = await make_key(tmp_path / "keys.toml", "quiet")
     await known(verifier, key)
     await ask(verifier, key, award(verifier.world, verifier.world.admit("school")).data)
     written = (
@@ -168,8 +161,8 @@ def test_a_file_that_is_wrong_is_refused_at_the_start(tmp_path: Path, text: str,
 
 async def test_a_second_key_of_a_name_is_refused_and_the_file_stays_readable(tmp_path: Path) -> None:
     file = tmp_path / "keys.toml"
-    await make(file, "one")
-    await make(file, "two", "--documents-per-day", "5")
+    await make_key(file, "one")
+    await make_key(file, "two", "--documents-per-day", "5")
     found = await asyncio.to_thread(CliRunner().invoke, verifier_key, ["one", "--file", str(file)])
     assert found.exit_code != 0
     assert [key["name"] for key in tomllib.loads(file.read_text())["keys"]] == ["one", "two"]

@@ -22,10 +22,10 @@ from services.verifier.languages import DEFAULT, ENGLISH, LANGUAGES, Language, l
 from services.verifier.languages.english import FIELDS, OTHER_PURPOSE, PURPOSES, REASONS, SENTENCES, STATES
 from services.verifier.pages import list_words, words
 from services.verifier.verdict.findings import finding
-from tests.integration.test_verifier_http import Verifier, running
-from tests.integration.test_verifier_pdf import pdf
 from tests.support.awarded import Awarded, award, stack
+from tests.support.document_files import pdf
 from tests.support.served_logs import served
+from tests.support.verifiers import Verifier, running
 from tests.support.worlds import World, lately
 
 OTHERS = [language for language in LANGUAGES.values() if language.code != DEFAULT]

@@ -9,9 +9,9 @@ from urllib.parse import quote, urlsplit
 import msgspec
 import pytest
 
-from tests.integration.test_verifier_http import Verifier, running
 from tests.support.awarded import award
 from tests.support.served_logs import served
+from tests.support.verifiers import Verifier, running
 from tests.support.worlds import World, lately
 
 NUMBERS = ["1e400", "-0", "1E2", "NaN", "1" * 5_000, "0" * 40, "1e-999999999", "²", "٣", "0x10", "null"]

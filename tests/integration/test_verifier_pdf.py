@@ -9,15 +9,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 from PIL import Image
-from pypdf import PdfWriter
-from pypdf.generic import StreamObject
 
 from proto.documents.baked_picture import with_credential
 from services.command.verify_folder import verify_folder
 from services.verifier.documents.pdf import PdfProblem, PdfReader
-from tests.integration.test_verifier_http import Verifier, running
 from tests.support.awarded import award
+from tests.support.document_files import pdf
 from tests.support.served_logs import served
+from tests.support.verifiers import Verifier, running
 from tests.support.worlds import World, lately
 
 
@@ -25,20 +24,6 @@ from tests.support.worlds import World, lately
 async def verifier(tmp_path: Path, unhurried: None) -> AsyncIterator[Verifier]:
     async with served(World(start=lately())) as log, running(log, tmp_path / "projection.sqlite") as found:
         yield found
-
-
-def pdf(**attached: bytes) -> bytes:
-    """Return a PDF of one page with these files in it, as any PDF program attaches them."""
-    writer = PdfWriter()
-    writer.add_blank_page(width=200, height=100)
-    for name, content in attached.items():
-        writer.add_attachment(f"{name}.json", content)
-    for place, item in enumerate(writer._objects):
-        if isinstance(item, StreamObject):
-            writer._objects[place] = item.flate_encode()
-    stream = io.BytesIO()
-    writer.write(stream)
-    return stream.getvalue()
 
 
 async def ask(verifier: Verifier, body: bytes, status: int = 200) -> dict[str, str]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.integration.test_command_requests import Shell
+from tests.support.command_shell import Shell
 from tests.support.gateways import RunningGateway
 from tests.support.judged import Verifier, document_of, running_verifier
 from tests.support.ledgers import RunningLedger, until

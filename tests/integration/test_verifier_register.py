@@ -15,8 +15,8 @@ import pytest
 from proto.log.checkpoint import cosign
 from proto.log.note import Note, parse_note
 from proto.wire.register import AchievementFacts, AwardedPage, IssuerAnswer, IssuerPage, LogAnswer, RecognisedPage
-from tests.integration.test_verifier_http import Verifier, running, until
 from tests.support.served_logs import served
+from tests.support.verifiers import Verifier, running, until
 from tests.support.witnesses import witness_key
 from tests.support.worlds import World, lately
 

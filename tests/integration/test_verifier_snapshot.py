@@ -20,10 +20,10 @@ from services.verifier.config import Config
 from services.verifier.projection.described import Description
 from services.verifier.projection.store import Store
 from services.verifier.projection.tables import SCHEMA_VERSION
-from tests.integration.test_verifier_http import Verifier, running, until
 from tests.support.awarded import award
 from tests.support.documents import full_achievement
 from tests.support.served_logs import ServedLog, served
+from tests.support.verifiers import Verifier, running, until
 from tests.support.worlds import World, lately
 
 

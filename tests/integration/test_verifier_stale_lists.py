@@ -12,8 +12,8 @@ import pytest
 
 from services.verifier.languages import DEFAULT, LANGUAGES
 from services.verifier.pages.list_words import STATE_WORDS
-from tests.integration.test_verifier_http import Verifier, codes, running, until
 from tests.support.served_logs import served
+from tests.support.verifiers import Verifier, codes, running, until
 from tests.support.worlds import World, lately
 
 _SEGMENT = {"safe": ""}

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from proto.ids import CredentialId, EventId
-from tests.integration.test_verifier_http import Verifier, running
 from tests.support.served_logs import served
 from tests.support.statements import Party
+from tests.support.verifiers import Verifier, running
 from tests.support.worlds import World, lately
 
 

@@ -19,8 +19,8 @@ from proto.lifecycle import Refusal
 from proto.log import entry as entries
 from proto.moment import Moment, to_ms
 from proto.problem import InvalidProblem
-from tests.integration.test_verifier_http import Verifier, running
 from tests.support.served_logs import served
+from tests.support.verifiers import Verifier, running
 from tests.support.worlds import Party, World, lately
 
 BEGUN = Moment("2025-01-01T00:00:00.000Z")

@@ -27,11 +27,11 @@ from services.verifier.processes.exposition import Exposition
 from services.verifier.processes.supervisor import reserved
 from services.verifier.replay.settings_pipe import hand_settings
 from services.verifier.replay.shared_state import CAPACITY_BYTES, RemoteHealth, SharedState, SharedStateReader
-from tests.integration.test_verifier_http import until
-from tests.integration.test_verifier_keys import make
 from tests.support.awarded import Awarded, award
 from tests.support.ports import free_port
 from tests.support.served_logs import ServedLog, served
+from tests.support.verifier_keys import make_key
+from tests.support.verifiers import until
 from tests.support.worlds import START, World, lately
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux deals a shared port's connections out")
@@ -192,7 +192,7 @@ async def test_a_faulty_log_is_known_to_all_at_once(log: ServedLog, tmp_path: Pa
 
 
 async def test_a_quota_is_counted_by_all_together(log: ServedLog, tmp_path: Path) -> None:
-    key = await make(tmp_path / "keys.toml", "ats-example", "--requests-per-minute", "20")
+    key = await make_key(tmp_path / "keys.toml", "ats-example", "--requests-per-minute", "20")
     settings = {"api_keys_file": str(tmp_path / "keys.toml")}
     async with running(log, tmp_path / "projection.sqlite", **settings) as verifier:
         path, headers = "/v1/statistics", {"Authorization": f"Bearer {key}"}

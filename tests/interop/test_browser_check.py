@@ -36,8 +36,8 @@ from tests.support import golden_rules_v1
 from tests.support.bundles import bundle_of, cosigned, issue_document, without, witness_policy_text
 from tests.support.chaos import history
 from tests.support.golden_rules_v2 import changed_over, opened_with
+from tests.support.made_facts import made_facts
 from tests.support.worlds import World
-from tests.unit.test_papers import made_facts
 
 HARNESS = Path(__file__).parent.parent / "support" / "browser_check.mjs"
 GOLDEN = golden_rules_v1.FOLDER

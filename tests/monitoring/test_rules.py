@@ -11,7 +11,7 @@ from tests.monitoring.conftest import program
 from tests.monitoring.exposed import exposed, names_in
 from tests.packages.conftest import run
 from tests.support.alert_rules import MONITORING, RULES, alerts, groups
-from tests.unit.test_runbook import headings
+from tests.support.runbook_text import headings
 
 PREFIX = "Credentify"
 

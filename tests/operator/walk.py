@@ -10,8 +10,7 @@ import urllib.parse
 from collections.abc import Awaitable
 from pathlib import Path
 
-from tests.monitoring.test_dashboards import queries
-from tests.monitoring.test_operator import EMPTY, MOVABLE
+from tests.monitoring.queries import EMPTY, MOVABLE, queries
 from tests.operator.machine import Machine
 from tests.operator.pages import ROOT, RUNBOOK, blocks, readme_blocks
 from tests.support.alert_rules import shortened

@@ -5,8 +5,8 @@ from typing import Any
 
 import yaml
 
+from tests.packages.built_manifests import built, schemas
 from tests.packages.conftest import run, tool
-from tests.packages.test_kubernetes import built, schemas
 from tests.support.alert_rules import groups, prometheus_rule
 from tests.support.helm_chart import CHART, COMPONENTS, KUBERNETES, RULES, tagged, version, written
 

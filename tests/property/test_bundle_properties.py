@@ -10,8 +10,9 @@ from proto.bundles.bundle import decode_bundle, encode_bundle
 from proto.bundles.check import check_bundle
 from proto.log.policy import parse_policy
 from proto.problem import Problem
-from tests.support.bundles import bundle_of, cosigned, log_policy, without, witness_policy_text
+from tests.support.bundles import bundle_of, cosigned, without, witness_policy_text
 from tests.support.chaos import history
+from tests.support.every_bundle import check_every_bundle
 from tests.support.golden_rules_v1 import golden_world
 from tests.support.worlds import World
 
@@ -22,16 +23,6 @@ slowly = settings(
     deadline=None,  # a history takes as long as it is
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
-
-
-def check_every_bundle(world: World) -> None:
-    """The bundle of each credential proves it, and says of it what the whole log says."""
-    policy = log_policy(world)
-    for credential_id in list(world.book.credentials):
-        found = check_bundle(decode_bundle(encode_bundle(bundle_of(world, credential_id))), policy)
-        assert found.faults == (), credential_id
-        assert found.state(world.now) == world.effective(credential_id), credential_id
-        assert found.verdict(world.now) == ("indeterminate" if world.state(credential_id) == "active" else "invalid")
 
 
 def test_every_bundle_of_the_golden_log_says_what_the_log_says() -> None:

@@ -249,14 +249,14 @@ def ledger_config(database: Database, folder: Path) -> Config:
     )
 
 
-async def _with_tables(database: Database) -> None:
+async def with_tables(database: Database) -> None:
     config = Config(database_url=database.running_url, migration_database_url=database.owner_url)
     await apply_migrations(config)
 
 
 async def new_database(make_database: MakeDatabase) -> Database:
     """Return a database with the ledger's tables and no log."""
-    return await make_database("ledger_tables", prepare=_with_tables)
+    return await make_database("ledger_tables", prepare=with_tables)
 
 
 @contextlib.asynccontextmanager

@@ -17,16 +17,11 @@ from proto.documents.baked_picture import (
     kind_of,
     with_credential,
 )
+from tests.support.document_files import png
 
 JSON = '{"credentialSubject": {"name": "Zoë ]]> & <b>\\u2028"}}'.encode()
 SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><path d="M0 0"/></svg>'
 OB = "https://purl.imsglobal.org/ob/v3p0"
-
-
-def png() -> bytes:
-    stream = io.BytesIO()
-    Image.new("RGB", (4, 4), "white").save(stream, "PNG")
-    return stream.getvalue()
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:

@@ -8,8 +8,8 @@ from proto.bundles.check import ProvenBundle, check_bundle
 from proto.events import GROUP_MAX
 from proto.ids import CredentialId
 from services.ledger.http.bundle_routes import BundleTooLargeProblem, _verified
-from tests.property.test_bundle_properties import check_every_bundle
 from tests.support.bundles import bundle_of, log_policy
+from tests.support.every_bundle import check_every_bundle
 from tests.support.golden_rules_v2 import changed_over, opened_with
 from tests.support.worlds import Party, World
 

@@ -14,7 +14,7 @@ from services.command.main import main
 from services.issuer_gateway.config import Config as GatewayConfig
 from services.ledger.config import Config as LedgerConfig
 from services.verifier.config import Config as VerifierConfig
-from tests.unit.test_named_places import PAPERS, ROOT
+from tests.support.papers_of_ours import PAPERS, ROOT
 
 _SPAN = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 _COMMAND = re.compile(r"(?:^|[\s(])(?:\S*/)?credentify +([a-z][^\n`]*)")

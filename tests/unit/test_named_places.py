@@ -6,13 +6,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PAPERS = sorted(
-    path
-    for path in ROOT.rglob("*.md")
-    if not {"node_modules", "vectors", "tools"} & set(path.relative_to(ROOT).parts)
-    and not any(part.startswith(".") for part in path.relative_to(ROOT).parts)  # what was fetched, not written here
-)
+from tests.support.papers_of_ours import PAPERS, ROOT
+
 _PLACE = re.compile(r"`((?:proto|services|tests|deploy)/[\w./-]*)(?![\w./*{<…-])")
 _MODULE = re.compile(r"(?:`|-m )((?:proto|services|tests)(?:\.[a-z_]\w*)+)")
 _CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)

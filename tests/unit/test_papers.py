@@ -4,7 +4,6 @@ import asyncio
 import io
 import re
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pikepdf
@@ -17,7 +16,6 @@ from pypdf import PdfReader
 from proto.documents.baked_picture import credential_in
 from proto.documents.content import content_of
 from proto.documents.vocabulary import CONCEPTS, RESULT_STATUS_LABELS
-from proto.moment import Moment
 from proto.wire.content import Content
 from services.edge.qr_code import qr_svg
 from services.issuer_gateway.languages import LANGUAGES, LearnerLanguage
@@ -26,23 +24,10 @@ from services.issuer_gateway.papers.papers import PaperProblem, Papers
 from services.issuer_gateway.papers.standing import ShownState
 from services.issuer_gateway.papers.supplement import CYCLES, Facts, breakable, paper, picture, sections
 from tests.support.documents import full_document
+from tests.support.made_facts import ID, NOW, made_facts
 
-ID = "0123456789abcdef" * 4
-NOW = Moment("2026-11-29T02:00:00.000Z")
 ENGLISH = LANGUAGES["en"]
 DOCUMENT: bytes = msgspec.json.format(msgspec.json.encode(full_document()), indent=2)
-
-
-def made_facts(state: str = "active", **fields: Any) -> Facts:
-    values: dict[str, Any] = {
-        "credential_id": ID,
-        "legal_name": "Politechnika Nadmorska",
-        "country": "PL",
-        "did": "did:web:nadmorska.example",
-        "shown_state": ShownState(state=state, at=NOW),
-        "check_url": f"https://verifier.example/c/{ID}",
-    }
-    return Facts(**(values | fields))
 
 
 async def _pdf(

@@ -1,24 +1,13 @@
 """The runbook answers what the services say: places that messages point to, and metrics that it names, exist."""
 
 import re
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from services.edge.metrics import RequestMetrics, RouteTally
 from services.issuer_gateway.metrics import Metrics as GatewayMetrics
 from services.ledger.metrics import Metrics as LedgerMetrics
-
-ROOT = Path(__file__).parents[2]
-RUNBOOK = ROOT / "deploy" / "RUNBOOK.md"
-
-
-def sources() -> str:
-    return "\n".join(path.read_text() for folder in ("services", "proto") for path in (ROOT / folder).rglob("*.py"))
-
-
-def headings() -> set[str]:
-    return set(re.findall(r"^#{2,3} ([a-z-]+)$", RUNBOOK.read_text(), re.MULTILINE))
+from tests.support.runbook_text import ROOT, RUNBOOK, headings, sources
 
 
 def test_every_place_that_a_message_points_to_is_in_the_runbook() -> None:

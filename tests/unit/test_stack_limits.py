@@ -5,7 +5,7 @@ import pytest
 
 from proto.ids import Did
 from proto.stacking import Recipe, StackPart, counted, unmet_by_declared
-from tests.unit.test_stacking import U, again, codes, part, recipe
+from tests.support.recipes import U, again, codes, part, recipe
 
 OTHERS = Did("did:web:other.example")
 

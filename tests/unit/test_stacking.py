@@ -5,41 +5,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from proto.ids import AchievementUri, CredentialId, Did
+from proto.ids import CredentialId, Did
 from proto.moment import Moment
 from proto.stacking import (
-    Recipe,
-    StackPart,
     counted,
     ects_remaining,
     ects_text,
     unmet_by_declared,
     unmet_conditions,
 )
-
-NOW = Moment("2026-11-23T10:00:00.000Z")
-U = "https://u.example/a/"
-
-
-def part(name: str, hundredths: int = 300, **other: Any) -> StackPart:
-    given: dict[str, Any] = {
-        "credential_id": CredentialId(name.encode().hex().rjust(64, "0")),
-        "achievement": AchievementUri(U + name),
-        "issuer": Did("did:web:u.example"),
-        "ects_hundredths": hundredths,
-        "valid_from": Moment("2026-01-01T00:00:00.000Z"),
-        "is_active": True,
-        "eqf_level": 6,
-    }
-    return StackPart(**(given | other))
-
-
-def recipe(**fields: Any) -> Recipe:
-    return msgspec.convert(fields, Recipe)
-
-
-def codes(wanted: Recipe, *parts: StackPart) -> list[str]:
-    return [unmet.code for unmet in unmet_conditions(wanted, parts, now=NOW)]
+from tests.support.recipes import NOW, U, again, codes, part, recipe
 
 
 def test_three_and_three_and_a_half_credits_make_six_and_a_half() -> None:
@@ -114,11 +89,6 @@ def test_credits_remain_up_to_what_was_declared() -> None:
 )
 def test_credits_are_written_as_people_write_them(hundredths: int, text: str) -> None:
     assert ects_text(hundredths) == text
-
-
-def again(name: str, number: int, hundredths: int = 300) -> StackPart:
-    credential_id = CredentialId(f"{number}{name}".encode().hex().rjust(64, "0"))
-    return part(name, hundredths, credential_id=credential_id)
 
 
 def test_the_same_achievement_counts_once_with_its_most_credits_unless_the_recipe_allows_it() -> None:

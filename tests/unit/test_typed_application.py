@@ -22,8 +22,8 @@ from services.issuer_gateway.applications.typed_application import (
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.languages import LANGUAGES
 from services.issuer_gateway.pages import application_words
+from tests.support.document_files import png
 from tests.support.statements import ACCREDITATION, SCOPE
-from tests.unit.test_baked_picture import png
 
 PROGRAMME = "https://school.example/programmes/data"
 TENANT = Tenant(
