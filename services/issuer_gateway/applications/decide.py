@@ -239,15 +239,7 @@ class DecideApplications:
         """Return what is remembered of a decision: nothing of it names anybody, for it is kept beside the keys."""
         stored = await applications.get(connection, tenant.institution_id, application_id)
         assert stored is not None, "it is locked"
-        return ApplicationAnswer(
-            application_id=stored.application_id,
-            state=stored.state,
-            programme=stored.programme,
-            publish=stored.is_public,
-            created_at=from_datetime(stored.created_at),
-            due_at=from_datetime(stored.due_at),
-            is_overdue=False,
-        )
+        return _answer_of_nobody(stored)
 
     async def _asked(
         self, tenant: Tenant, application_id: ApplicationId, number: int
@@ -349,6 +341,18 @@ def _decided(
     )
 
 
+def _answer_of_nobody(stored: StoredApplication) -> ApplicationAnswer:
+    return ApplicationAnswer(
+        application_id=stored.application_id,
+        state=stored.state,
+        programme=stored.programme,
+        publish=stored.is_public,
+        created_at=from_datetime(stored.created_at),
+        due_at=from_datetime(stored.due_at),
+        is_overdue=False,
+    )
+
+
 def _answer(
     tenant: Tenant,
     stored: StoredApplication,
@@ -359,13 +363,8 @@ def _answer(
     learner: str | None,
     grounds: Grounds,
 ) -> ApplicationAnswer:
-    return ApplicationAnswer(
-        application_id=stored.application_id,
-        state=stored.state,
-        programme=stored.programme,
-        publish=stored.is_public,
-        created_at=from_datetime(stored.created_at),
-        due_at=from_datetime(stored.due_at),
+    return msgspec.structs.replace(
+        _answer_of_nobody(stored),
         is_overdue=stored.state == "open" and stored.due_at < datetime.now(UTC),
         programme_title=title_of(tenant, stored.programme),
         limits=limits,

@@ -13,7 +13,8 @@ from proto.ids import Did
 from proto.moment import Moment, from_datetime
 from proto.problem import Problem
 from proto.wire.applications import Precedent, PrecedentsKnown, RecognitionDecision, UnlikeCases
-from proto.wire.precedents import PrecedentsAnswer
+from proto.wire.precedents import PrecedentsAnswer, PublicPrecedent
+from proto.wire.register import DecisionFacts
 from proto.wire.stacks import NamedAchievement
 from proto.wire.verifier import Answer
 from services.clients.verifier_client import VerifierClient
@@ -75,30 +76,24 @@ class PublicPrecedents:
 
 def _told(answer: PrecedentsAnswer) -> Iterator[Precedent]:
     for each in answer.decisions:
-        yield Precedent(
-            scope="public",
-            institution=each.recogniser,
-            institution_name=each.recogniser_name,
-            programme=each.programme,
-            decision="full" if each.decision == "full" else "partial",
-            ects_hundredths=each.ects_hundredths,
-            eqf_level=each.eqf_level,
-            is_standing=True,
-            count=1,
-            last_at=each.valid_from,
-        )
+        yield _public(each, count=1, last_at=each.valid_from, is_standing=True)
     for way in answer.precedents:
-        yield Precedent(
-            scope="public",
-            institution=way.recogniser,
-            institution_name=way.recogniser_name,
-            programme=way.programme,
-            decision="full" if way.decision == "full" else "partial",
-            ects_hundredths=way.ects_hundredths,
-            eqf_level=way.eqf_level,
-            count=way.count,
-            last_at=way.last_at,
-        )
+        yield _public(way, count=way.count, last_at=way.last_at, is_standing=False)
+
+
+def _public(told: DecisionFacts | PublicPrecedent, *, count: int, last_at: Moment, is_standing: bool) -> Precedent:
+    return Precedent(
+        scope="public",
+        institution=told.recogniser,
+        institution_name=told.recogniser_name,
+        programme=told.programme,
+        decision="full" if told.decision == "full" else "partial",
+        ects_hundredths=told.ects_hundredths,
+        eqf_level=told.eqf_level,
+        is_standing=is_standing,
+        count=count,
+        last_at=last_at,
+    )
 
 
 def public_of(found: FoundPrecedents, answer: Answer | None) -> tuple[Precedent, ...]:

@@ -17,6 +17,7 @@ from services.issuer_gateway.achievements.named_achievements import named
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.http.agreement_routes import DOCUMENT_BYTES_MAX, AgreementPath, page_of_agreements
 from services.issuer_gateway.http.caller import GATEWAY
+from services.issuer_gateway.http.office_fields import COUNTED_FAULTS
 from services.issuer_gateway.http.office_routes import OFFICE_PAGE, office_form, office_page, page_of
 from services.issuer_gateway.http.office_session import OFFICE_PAGES, SignedIn, for_office, keep, signed_in
 from services.issuer_gateway.http.people import asked_text, level_in, path_of, query_of, root_of, see_other
@@ -38,17 +39,12 @@ _TEXTS = (
 )
 _CREDITS = {"ects": "ects_hundredths", "ects_min": "ects_hundredths_min", "total_max": "ects_hundredths_total_max"}
 _FAULTS = {
+    **COUNTED_FAULTS,
     "partner": "Write the DID of the other institution, such as did:web:college.example",
     "achievements": "Write the addresses of achievements, one in each line, as they are on the log; 64 at most",
     "isced_f": "A field of education is an ISCED-F code of two to four digits, such as 06 or 0532",
     "programme": "Write the address of a programme of the institution at which it counts",
-    "decision": "Choose in full or in part",
-    "ects": "Write credits as a number such as 3 or 2.5",
-    "ects_min": "Write credits as a number such as 3 or 2.5, or leave it empty",
     "total_max": "Write credits as a number such as 12, or leave it empty",
-    "eqf_level": "An EQF level is a number from 1 to 8",
-    "eqf_level_min": "An EQF level is a number from 1 to 8",
-    "valid_until": "Write the last day as 2029-06-30; it is five years on at most",
 }
 
 

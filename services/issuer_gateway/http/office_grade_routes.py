@@ -11,6 +11,7 @@ from proto.sentence import Sentence
 from proto.wire.grade_conditions import ConditionPlace, GradePreview, GradeTrial
 from services.edge import Form, annotate
 from services.issuer_gateway.http.caller import GATEWAY
+from services.issuer_gateway.http.office_fields import AWARD_FAULTS
 from services.issuer_gateway.http.office_routes import office_form, office_page, page_of
 from services.issuer_gateway.http.office_session import OFFICE_PAGES, SignedIn, for_office, keep, signed_in
 from services.issuer_gateway.http.people import asked_text, query_of, root_of, see_other
@@ -18,9 +19,7 @@ from services.issuer_gateway.http.people import asked_text, query_of, root_of, s
 _PLACE = ("achievement_issuer", "achievement", "programme")
 _TEXTS = (*_PLACE, "grades", "least")
 _FAULTS = {
-    "achievement_issuer": "Write the DID of whoever awards it, such as did:web:college.example",
-    "achievement": "Write the address of the achievement, as it is on the log",
-    "programme": "Write the address of a programme of your own",
+    **AWARD_FAULTS,
     "grades": "Write each grade once, one in each line, the best first; 64 at most",
     "least": "Write one of the grades above as the last one that will do",
 }

@@ -17,6 +17,7 @@ from services.edge import Form, Media, Route, annotate, decode_cursor, encode_cu
 from services.issuer_gateway.applications.rules import UnlikeCaseProblem
 from services.issuer_gateway.http.application_routes import ApplicationPath, ItemPath, evidence_reply
 from services.issuer_gateway.http.caller import GATEWAY, check_rate
+from services.issuer_gateway.http.office_fields import CREDITS_FAULT, LEVEL_FAULT
 from services.issuer_gateway.http.office_session import (
     OFFICE_PAGES,
     SignedIn,
@@ -50,7 +51,7 @@ _STATES = {"open": "open", "decided": "decided", "withdrawn": "withdrawn", "laps
 _TEXTS = ("decision", "ects", "eqf_level", "text", "assessor", "despite", "despite_status")
 _FIELD_FAULTS = {
     "ects_hundredths": "At most 1000 credits can be counted",
-    "eqf_level": "An EQF level is a number from 1 to 8",
+    "eqf_level": LEVEL_FAULT,
     "text": "Say it in at most 4000 characters",
     "assessor": "Name whoever assessed it in at most 300 characters",
 }
@@ -174,7 +175,7 @@ def _decision(texts: dict[str, str], reasons: tuple[ReasonCode, ...]) -> Decisio
     if texts["ects"] and texts["decision"] != "refused":
         values["ects_hundredths"] = ects_of_text(texts["ects"])
         if values["ects_hundredths"] is None:
-            raise InvalidProblem("Write credits as a number such as 3 or 2.5", pointer="/ects_hundredths")
+            raise InvalidProblem(CREDITS_FAULT, pointer="/ects_hundredths")
     if texts["eqf_level"] and texts["decision"] != "refused":
         values["eqf_level"] = level_in(texts["eqf_level"])
     values |= {"reasons": reasons, "despite_precedents": bool(texts["despite"])}

@@ -13,6 +13,7 @@ from proto.wire.own_statements import StandingDecisionAnswer, StandingDecisionRe
 from proto.wire.paths import EventPath
 from services.edge import Form, annotate, decode_cursor, encode_cursor
 from services.issuer_gateway.http.caller import GATEWAY
+from services.issuer_gateway.http.office_fields import AWARD_FAULTS, COUNTED_FAULTS
 from services.issuer_gateway.http.office_routes import office_form, office_page, page_of
 from services.issuer_gateway.http.office_session import (
     OFFICE_PAGES,
@@ -37,17 +38,7 @@ _TEXTS = (
     "ects_min",
     "eqf_level_min",
 )
-_FAULTS = {
-    "achievement_issuer": "Write the DID of whoever awards it, such as did:web:college.example",
-    "achievement": "Write the address of the achievement, as it is on the log",
-    "programme": "Write the address of a programme of your own",
-    "decision": "Choose in full or in part",
-    "ects": "Write credits as a number such as 3 or 2.5",
-    "ects_min": "Write credits as a number such as 3 or 2.5, or leave it empty",
-    "eqf_level": "An EQF level is a number from 1 to 8",
-    "eqf_level_min": "An EQF level is a number from 1 to 8",
-    "valid_until": "Write the last day as 2029-06-30; it is five years on at most",
-}
+_FAULTS = {**AWARD_FAULTS, **COUNTED_FAULTS}
 
 
 @for_office
