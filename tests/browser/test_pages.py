@@ -12,7 +12,7 @@ from services.command.home import Addresses
 from tests.browser.conftest import send
 from tests.end_to_end.conftest import Up
 from tests.support.documents import full_document
-from tests.unit.test_stack_drawing import node, page_of_stack
+from tests.support.drawn_stacks import node, page_of_stack
 
 
 @pytest.fixture(scope="module")

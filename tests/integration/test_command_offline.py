@@ -23,8 +23,8 @@ from services.command.output import EXIT_COULD_NOT_ASK
 from services.command.verify import EXIT_STATUS
 from services.crypto.data_integrity import create_proof
 from services.verifier.languages.english import when
-from tests.integration.test_verifier_pdf import pdf
 from tests.support.bundles import bundle_of, cosigned, issue_document, without, witness_policy_text
+from tests.support.document_files import pdf
 from tests.support.documents import ISSUER
 from tests.support.worlds import World
 

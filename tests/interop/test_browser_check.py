@@ -31,12 +31,12 @@ from services.verifier.documents.reader import read
 from services.verifier.documents.sent_document import SentDocument
 from services.verifier.pages.browser_check import core_script
 from services.verifier.pages.offline import UNJUDGED
-from tests.integration.test_other_formats import OTHERS
 from tests.support import golden_rules_v1
 from tests.support.bundles import bundle_of, cosigned, issue_document, without, witness_policy_text
 from tests.support.chaos import history
 from tests.support.golden_rules_v2 import changed_over, opened_with
 from tests.support.made_facts import made_facts
+from tests.support.other_formats import OTHERS
 from tests.support.worlds import World
 
 HARNESS = Path(__file__).parent.parent / "support" / "browser_check.mjs"

@@ -4,6 +4,7 @@ import asyncio
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pikepdf
