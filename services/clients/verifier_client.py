@@ -4,8 +4,12 @@ from collections.abc import Sequence
 
 from proto.ids import CredentialId
 from proto.wire.precedents import PrecedentsAnswer
+from proto.wire.register import IssuerPage
 from proto.wire.verifier import Answer, StackAnswer, VerificationLine
 from services.clients.http_client import HttpClient, UnreachableProblem
+from services.clients.pages import page_query
+
+_ROWS = 200
 
 
 class VerifierClient(HttpClient):
@@ -40,6 +44,10 @@ class VerifierClient(HttpClient):
     ) -> Answer:
         """Return the public status of a credential, now or as of another time."""
         return await self.request("GET", f"/v1/credentials/{credential_id}", Answer, query=_moments(at, known_at))
+
+    async def issuers(self, cursor: str | None = None) -> IssuerPage:
+        """Return institutions of the register, in the order of their names, from a cursor on."""
+        return await self.request("GET", "/v1/issuers", IssuerPage, query=page_query(cursor, _ROWS))
 
     async def precedents(self, achievement: str, issuer: str) -> PrecedentsAnswer:
         """Return how institutions decided, on the public log, on the credentials of an achievement."""

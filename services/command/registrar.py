@@ -3,7 +3,7 @@
 What the registrar says of the log itself is in `registrar_log`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -20,6 +20,7 @@ from proto.problem import InvalidProblem
 from proto.visible_text import mixed_scripts, name_fault_of
 from proto.wire.institutions import AdmissionRequest
 from services.command.ects_option import ECTS
+from services.command.known_names import resemblance_notes
 from services.command.output import command, console
 from services.command.registrar_log import activate_rules, open_log_command, submit_command
 from services.command.registrar_signing import (
@@ -31,6 +32,7 @@ from services.command.registrar_signing import (
 )
 from services.command.speaker import now
 from services.command.terminal import clean
+from services.command.verify import DEFAULT_VERIFIER
 
 
 @click.group()
@@ -42,17 +44,31 @@ def registrar() -> None:
 @click.option("--request", "request_file", type=click.File("rb"), required=True, help="The request, or - for stdin.")
 @yes_option
 @click.option(
+    "--verifier",
+    default=DEFAULT_VERIFIER,
+    show_default=True,
+    help="Whose register the name is compared with, so that it passes for no other's.",
+)
+@click.option(
     "--rules-version",
     type=int,
     help=f"Of the log; asked from the ledger if left out, or {RULES_VERSION_OF_NEW_LOGS} with --origin.",
 )
 @signing_options
 @command
-async def admit(*, request_file: Any, yes: bool, rules_version: int | None, **options: Any) -> None:
-    """Admit an institution: sign the request that its gateway gave it."""
+async def admit(*, request_file: Any, yes: bool, verifier: str, rules_version: int | None, **options: Any) -> None:
+    """Admit an institution: sign the request that its gateway gave it.
+
+    A name that looks the same as one on the register is told before.
+    """
     request = read_request(request_file.read())
-    if not (yes or options["as_json"]):
+    is_asked = not (yes or options["as_json"])
+    if is_asked:
         print_request(request)
+    if not options["as_json"]:
+        name, subject = request.legal_name, request.subject
+        print_notes(await resemblance_notes(name, subject, verifier=verifier, is_asked=is_asked))
+    if is_asked:
         click.confirm("Sign this admission?", abort=True)
     if rules_version is None:
         rules_version = RULES_VERSION_OF_NEW_LOGS if options["origin"] else await rules_version_of(options["ledger"])
@@ -92,6 +108,12 @@ def print_request(request: AdmissionRequest) -> None:
     for key in request.keys:
         console.print(f"  {key.purpose} key {key.public_key}")
     console.print(clean(f"  under {', '.join(request.uri_prefixes)}"))
+
+
+def print_notes(notes: Sequence[str]) -> None:
+    """Print what a person is to look at before the name is signed."""
+    for note in notes:
+        console.print(clean(f"  {note}"))
 
 
 @registrar.command("change-scope")

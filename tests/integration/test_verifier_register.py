@@ -15,6 +15,7 @@ import pytest
 from proto.log.checkpoint import cosign
 from proto.log.note import Note, parse_note
 from proto.wire.register import AchievementFacts, AwardedPage, IssuerAnswer, IssuerPage, LogAnswer, RecognisedPage
+from services.command.known_names import resemblance_notes
 from tests.support.served_logs import served
 from tests.support.verifiers import Verifier, running, until
 from tests.support.witnesses import witness_key
@@ -64,6 +65,30 @@ async def test_the_register_is_searched_by_words_country_and_state_in_parts(veri
     assert rest.next_cursor is None
     assert rest.issuers[0].answers_now == world.party("delta").did
     assert [row["state"] for row in await _rows(verifier, "/v1/issuers.csv")] == ["active", "suspended", "closed"]
+
+
+async def test_a_registrar_is_told_which_name_on_the_register_a_new_one_looks_like(
+    verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = verifier.world
+    names = {"delta": "Acad\u00e9mie du Delta", "alpha": "Alpha College", "omega": "Omega Institute"}
+    for name, legal_name in names.items():
+        world.admit(name, legal_name=legal_name)
+    await verifier.catches_up()
+    monkeypatch.setattr("services.clients.verifier_client._ROWS", 1)
+    delta = world.party("delta").did
+
+    async def notes(name: str, subject: str = "did:web:new.example") -> list[str]:
+        return await resemblance_notes(name, subject, verifier=verifier.url)
+
+    (said,) = await notes("Academie du D\u0435lta")
+    assert said.startswith(f"its name looks the same as that of {names['delta']} ({delta})")
+    (said,) = await notes("0mega lnstitute")
+    assert names["omega"] in said
+    assert await notes("Academie de la Meuse") == []
+    assert await notes(names["delta"], delta) == [], "its own name"
+    (said,) = await resemblance_notes("Alpha", "did:web:new.example", verifier="http://127.0.0.1:1")
+    assert "was not compared with those on the register" in said
 
 
 async def test_an_institution_is_told_with_scope_keys_successor_and_what_it_did(verifier: Verifier) -> None:
