@@ -8,6 +8,7 @@ from functools import lru_cache
 from proto.problem import InvalidProblem
 
 IPV6_PREFIX_BITS = 64  # one customer has a whole /64, so a limit by single IPv6 address limits nobody
+_ROUNDING_SECONDS = 1e-6  # of a clock that has run for years: a full bucket is full
 ADDRESS_CHARACTERS_MAX = 100  # what is longer is none, and is not remembered
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -85,6 +86,7 @@ class RateLimit:
 
     def __init__(self, *, per_second: float, burst: int, keys_max: int) -> None:
         self._seconds_each = 1.0 / per_second
+        self._burst = burst
         self._slack_seconds = burst / per_second
         self._keys_max = keys_max
         self._full_at: OrderedDict[str, float] = OrderedDict()
@@ -95,11 +97,12 @@ class RateLimit:
     def charge(self, key: str, now: float, cost: float = 1.0) -> float:
         """Take `cost` tokens at `now` (seconds of any monotonic clock) and return 0.0.
 
-        Where there are too few, nothing is taken, and the seconds until there are enough are returned.
+        Where there are too few, nothing is taken, and the seconds until there are enough are returned. What costs more
+        than a whole burst takes a whole burst: it would otherwise never be let through.
         """
-        full_at = max(self._full_at.get(key, now), now) + cost * self._seconds_each
+        full_at = max(self._full_at.get(key, now), now) + min(cost, self._burst) * self._seconds_each
         wait_seconds = full_at - now - self._slack_seconds
-        if wait_seconds > 0:
+        if wait_seconds > _ROUNDING_SECONDS:
             return wait_seconds
         self._full_at[key] = full_at
         self._full_at.move_to_end(key)

@@ -123,6 +123,8 @@ class Follower:
             monotonic=monotonic,
         )
         self._condition = Condition(stop=FaultyLogProblem(known_fault) if known_fault else None, tell=tell)
+        self._unkept: LogEvidence | None = None
+        """Conclusive evidence that could not be kept yet."""
 
     @property
     def origin(self) -> Origin:
@@ -145,7 +147,7 @@ class Follower:
     async def accuse(self, evidence: LogEvidence) -> None:
         """Hold evidence that was found elsewhere against the log, as if a step had found it."""
         self._condition.stopped(FaultyLogProblem(evidence))
-        await self._observer.faulted(evidence)
+        await self._convict(evidence)
 
     async def run(self) -> None:
         """Follow for ever; ends only by cancellation, or by a fault of ours or of the sink (which is raised).
@@ -165,7 +167,23 @@ class Follower:
                 failures = 0
                 pause_seconds = 0.0 if count else max(0.0, _STEP_SECONDS_MIN - (self._monotonic() - begun))
             await asyncio.sleep(pause_seconds)
-        await asyncio.Event().wait()  # for ever: what was proven stays readable, and health says why it is not enough
+        while True:  # for ever: what was proven stays readable, and health says why it is not enough
+            await self._keep_evidence()
+            await asyncio.sleep(self._bounds.backoff_seconds_max)
+
+    async def _convict(self, evidence: LogEvidence) -> None:
+        """Say that the log is faulty, and have what shows it to everybody kept, now or as soon as that is possible."""
+        await self._observer.faulted(evidence)
+        if evidence.is_conclusive:
+            self._unkept = evidence
+            await self._keep_evidence()
+
+    async def _keep_evidence(self) -> None:
+        """Have evidence kept; what keeps it from that passes, and it is tried again, for the log may never show it."""
+        if self._unkept is not None:
+            with contextlib.suppress(SinkUnavailableProblem):
+                await self._observer.convicted(self._unkept)
+                self._unkept = None
 
     def _backoff_seconds(self, failures: int, problem: Problem) -> float:
         """Exponential with jitter; what the log asked for counts, within the bound."""
@@ -193,7 +211,7 @@ class Follower:
         except (FaultyLogProblem, UnknownRulesProblem, ClockBehindProblem) as stop:
             condition.stopped(stop)
             if isinstance(stop, FaultyLogProblem):
-                await self._observer.faulted(stop.evidence)
+                await self._convict(stop.evidence)
             raise
         except _PASSING as problem:
             condition.troubled(problem.detail)

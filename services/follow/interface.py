@@ -241,3 +241,6 @@ class Observer:
 
     async def faulted(self, evidence: LogEvidence) -> None:
         """The log was found to be faulty."""
+
+    async def convicted(self, evidence: LogEvidence) -> None:
+        """This shows everybody that the log is faulty: to be kept durably. Asked again where it raises."""

@@ -29,9 +29,11 @@ from proto.documents.status_list import (
 from proto.ids import CredentialId, InstitutionId
 from proto.lifecycle import Book
 from proto.moment import Moment, from_ms, to_ms
+from proto.one_of_many import OneOfMany
 from proto.problem import NotFoundProblem, Problem
 from services.crypto.data_integrity import secure
 from services.edge import Log
+from services.edge.log import fault_values
 from services.follow import Applied
 from services.issuer_gateway.domain.places_at_hand import INSTITUTIONS_MAX, Given, PlacesAtHand
 from services.issuer_gateway.domain.statuses import is_withdrawn, list_url
@@ -43,13 +45,13 @@ from services.issuer_gateway.metrics import AwardMetrics
 from services.issuer_gateway.store import followed_log, status_lists, tenants
 from services.issuer_gateway.waiting.signals import Signal
 from services.persistence.postgres import Connection, Pool, transaction
-from services.persistence.postgres_errors import CommitUnknownError, DatabaseUnavailableProblem
+from services.persistence.postgres_errors import OUTAGE_ERRORS, CommitUnknownError, DatabaseUnavailableProblem
 
 SECRET_BYTES = 32
 _Key = TypeVar("_Key", bound=Hashable)
 BLOCK_PLACES = 64
 REVIEW_ROWS = 1_000
-LISTS_PER_STEP = 1_000
+LISTS_AT_ONCE = 1_000
 _MS = 1_000
 _HOUR_MS = 3_600_000
 _DATED_BACK_MS = 60_000
@@ -302,20 +304,29 @@ class StatusLists:
         await status_lists.reviewed(self._pool, stored.institution_id, stored.number, stored.review)
 
     async def step(self) -> int:
-        """Publish every list that is behind; return how many."""
-        lists = await status_lists.behind(self._pool, limit=LISTS_PER_STEP)
-        for stored in lists:
-            tenant = await tenants.by_id(self._pool, stored.institution_id)
-            try:
-                await self.published(tenant, stored.number)
-                self._mute.pop(tenant.slug, None)
-            except Problem as problem:
-                self._warn_once(tenant.slug, problem)
-        return len(lists)
+        """Publish every list that is behind; return how many. Those that nobody may sign now keep no other waiting."""
+        count, after = 0, None
+        while lists := await status_lists.behind(self._pool, after=after, limit=LISTS_AT_ONCE):
+            for stored in lists:
+                after = stored.institution_id, stored.number
+                await self._bring_up(stored)
+            count += len(lists)
+        return count
 
-    def _warn_once(self, slug: str, problem: Problem) -> None:
+    async def _bring_up(self, stored: status_lists.StoredList) -> None:
+        """Publish one list; whatever breaks over it is said once, and is its own."""
+        tenant = await tenants.by_id(self._pool, stored.institution_id)
+        with OneOfMany(*OUTAGE_ERRORS) as this:
+            await self.published(tenant, stored.number)
+        if this.broken is None:
+            self._mute.pop(tenant.slug, None)
+        else:
+            self._warn_once(tenant.slug, this.broken)
+
+    def _warn_once(self, slug: str, error: Exception) -> None:
         if slug not in self._mute:
-            self._log.warning("status_list_not_published", slug=slug, detail=problem.detail)
+            values = {"detail": error.detail} if isinstance(error, Problem) else fault_values(error)
+            self._log.warning("status_list_not_published", slug=slug, **values)
         self._mute[slug] = None
         if len(self._mute) > INSTITUTIONS_MAX:
             self._mute.popitem(last=False)

@@ -144,12 +144,12 @@ class FakeBatchStorage(FakeStorage):
         session.hear()
         session.is_kept_alive = False
 
-    async def take(self, connection: Connection) -> BackgroundBatch | None:
-        """Take the batch that waited longest and that no other transaction works on."""
+    async def take(self, connection: Connection, *, but: Sequence[BatchId] = ()) -> BackgroundBatch | None:
+        """Take the batch that waited longest, that no other transaction works on, and that is none of `but`."""
         await self._gate.at("take")
         for row in sorted(self._tables.batches.values(), key=lambda row: row.worked_at):
             name = "batch", row.batch.batch_id
-            if not row.is_over and name not in self._database.holders:
+            if row.batch.batch_id not in but and not row.is_over and name not in self._database.holders:
                 await self._database.lock(session_of(connection), name)
                 return row.batch
         return None

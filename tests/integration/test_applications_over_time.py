@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from proto.lifecycle.refusals import UnknownKeyRefusal
+from proto.wire.gateway import EventAnswer, RecognitionRequest
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest
 from tests.support.applications import (
     REFUSAL,
     apply_with,
@@ -151,9 +154,45 @@ async def test_what_cannot_be_taken_back_now_is_tried_again_and_keeps_nothing_el
         patched.setattr(gateway.commands.make_statements, "withdraw", not_now)
         assert await publish.publish_due() == 1
     assert await _on_log(gateway, verifier, name) == [("partial", 100, "live")]
+    assert await publish.publish_due() == 0, "it lets others that are due go first"
+    await make_due(gateway)
     assert await publish.publish_due() == 1
     found = await _on_log(gateway, verifier, name)
     assert [each[0] for each in found if each[2] == "live"] == ["full"]
+
+
+@pytest.mark.parametrize("fault", [UnknownKeyRefusal("Its new key is not on the log yet"), RuntimeError("a fault")])
+async def test_what_cannot_be_said_lets_others_that_are_due_go_first(
+    gateway: RunningGateway, verifier: Verifier, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    monkeypatch.setattr("services.issuer_gateway.applications.publication._ROWS", 1)
+    college, school = await gateway.institution("college"), await gateway.institution("school")
+    await college.describe("hydrology")
+    names = []
+    for ref in ("s1", "s2"):
+        name, document = await document_shown(verifier, college, "hydrology", ref)
+        made = await apply_with(gateway, school, [{"document": document}], publish=True)
+        assert (await decide_item(school, made, 1, {"decision": "full"})).status == 200
+        await make_due(gateway)
+        names.append(name)
+    assert gateway.commands is not None
+    publish, statements = gateway.commands.publish_recognitions, gateway.commands.make_statements
+    recognise, said = statements.recognise, list[str]()
+
+    async def of_one(tenant: Tenant, body: RecognitionRequest, keyed: KeyedRequest | None) -> EventAnswer:
+        said.append(body.credential_id)
+        if body.credential_id == said[0]:
+            raise fault
+        return await recognise(tenant, body, keyed)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(statements, "recognise", of_one)
+        assert [await publish.publish_due() for _ in range(3)] == [1, 1, 0]
+    assert sorted(said) == sorted(names), "each once"
+    assert [len(await _on_log(gateway, verifier, name)) for name in said] == [0, 1]
+    await make_due(gateway)
+    assert await publish.publish_due() == 1
+    assert len(await _on_log(gateway, verifier, said[0])) == 1
 
 
 async def test_what_an_applicant_appeals_against_or_withdraws_just_then_is_not_put_on_the_log(

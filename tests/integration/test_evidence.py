@@ -45,7 +45,7 @@ class Keeper(Stage):
     """A stage whose followers have own tiles and a memory."""
 
     async def restarted(self) -> Follower:
-        self.observer = Keeping(self.store)
+        self.observer = self.kept = Keeping(self.store)
         self.follower = Follower(
             LogClient(self.session, self.log.url, timeout_seconds=5),
             self.store,

@@ -16,6 +16,7 @@ from proto.wire.institutions import RegisteredKey
 from services.crypto.data_integrity import proofs_of, verify_proof
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.institutions.institution_commands import tenant_of
+from services.persistence import postgres
 from tests.support.gateways import PUBLIC_URL, Office, RunningGateway
 from tests.support.ledgers import RunningLedger, until
 from tests.support.statements import Party
@@ -201,3 +202,58 @@ async def test_both_suites_are_kept_and_stay_the_same_over_a_restart(gateway: Ru
     await gateway.stop()
     await gateway.start()
     assert await _document(Office(gateway, office.created), issued.credential_id, suite) == document
+
+
+async def _without_key(gateway: RunningGateway, purpose: str) -> tuple[Office, str]:
+    """Return an institution with a credential on the log, whose key of this purpose is condemned since."""
+    office, party = await _known_institution(gateway)
+    issued = await office.issue((await office.describe()).achievement.uri)
+    await office.published(issued.credential_id)
+    key = _key(office, purpose)
+    added = (await gateway.client().get("/v1/institutions/waterland")).body["keys"][0]["added_at"]
+    await gateway.ledger.say(gateway.ledger.registrar.condemnation(party, party, key, added), key=party.recovery)
+    await _registered(gateway, key.key_id, "compromised")
+    return office, issued.credential_id
+
+
+async def test_a_file_of_an_institution_without_a_key_keeps_no_other_waiting(gateway: RunningGateway) -> None:
+    mute, name = await _without_key(gateway, "event")
+    other = await gateway.institution("hillside")
+    issued = await other.issue((await other.describe()).achievement.uri)
+    change = {"action": "revoke", "reason": "error"}
+    for number in range(3):
+        body = msgspec.json.encode(change | {"credential_id": name})
+        waits = await mute.client.send(
+            "POST", "/v1/batches/changes", body, media_type="application/x-ndjson", key=f"{number}"
+        )
+        assert waits.status in {200, 202}, waits
+    body = msgspec.json.encode(change | {"credential_id": issued.credential_id})
+    sent = await other.client.send("POST", "/v1/batches/changes", body, media_type="application/x-ndjson", key="k")
+
+    async def over() -> str | None:
+        found = (await other.client.get(f"/v1/batches/{sent.body['batch_id']}")).body
+        return found["state"] if found["state"] == "finished" else None
+
+    await until(over, "the other institution's file is done")
+    assert (await mute.client.get(f"/v1/batches/{waits.body['batch_id']}")).body["state"] != "finished"
+
+
+async def test_lists_that_nobody_may_sign_keep_no_other_waiting(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.issuer_gateway.status_lists.LISTS_AT_ONCE", 1)
+    mute, _ = await _without_key(gateway, "assertion")
+    offices = [mute, *[await gateway.institution(slug) for slug in ("hillside", "seaside")]]
+    for office in offices[1:]:
+        issued = await office.issue((await office.describe()).achievement.uri)
+        said = await office.client.post(f"/v1/credentials/{issued.credential_id}/revoke", {"reason": "error"})
+        assert said.status == 201, said
+
+    async def up() -> bool | None:
+        async with postgres.connected(gateway.database.owner_url, application_name="test") as connection:
+            rows = await connection.fetch(
+                "SELECT slug FROM status_list JOIN institution USING (institution_id) WHERE version = published_version"
+            )
+        return {"hillside", "seaside"} <= {row["slug"] for row in rows} or None
+
+    await until(up, "the lists of those who have keys are published, whatever the order")

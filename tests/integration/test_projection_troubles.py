@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import random
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -10,7 +11,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from services.follow import SinkUnavailableProblem
+from services.edge import Log
+from services.follow import FaultyLogProblem, SinkUnavailableProblem
+from services.follow.findings import finding_of
 from services.verifier.projection import troubles
 from services.verifier.projection.reader import ProjectionReader
 from services.verifier.projection.store import Store
@@ -20,6 +23,7 @@ from services.verifier.projection.troubles import (
     LockedProjectionProblem,
     StoreProblem,
 )
+from services.verifier.replay.follow_log import ProjectionObserver
 from tests.support.awarded import award, stack
 from tests.support.follow_stage import Stage
 from tests.support.served_logs import served
@@ -198,3 +202,57 @@ def _cells(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
 
 async def _true(found: bool) -> bool:
     return found
+
+
+async def test_evidence_against_the_log_that_could_not_be_kept_is_kept_once_that_is_possible(
+    stage: Stage, tmp_path: Path
+) -> None:
+    file, said = tmp_path / "later" / "evidence.json", io.BytesIO()
+    file.parent.write_text("a file where its folder is to be")
+    stage.observer = ProjectionObserver(
+        stage.store,
+        Log("verifier", said),
+        evidence_file=file,
+        finding=lambda evidence: finding_of(evidence, stage.world.log_key.verifier, witnesses=()),
+    )
+    follower = stage.new()
+    await follower.step()
+    other = World()
+    other.issued(other.admit("college"), "a")
+    stage.log.checkpoint = other.checkpoint()
+    with held(tmp_path / "projection.sqlite"):
+        with pytest.raises(FaultyLogProblem):
+            await follower.step()
+        running = asyncio.create_task(follower.run())
+        await until(lambda: _true(not running.done()))
+    stage.log.checkpoint = None  # it shows that history to nobody any more
+    await until(lambda: _is_kept(stage))
+    assert not file.exists(), "there can be no folder for it yet"
+    file.parent.unlink()
+    await until(lambda: _true(file.exists()))
+    assert said.getvalue().count(b"evidence_not_written") == 1
+    assert said.getvalue().count(b"log_faulty") == 1
+    running.cancel()
+
+
+async def _is_kept(stage: Stage) -> bool:
+    return await stage.store.fault() is not None
+
+
+def _open_count() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+async def test_who_asks_while_the_file_is_locked_takes_no_descriptors(tmp_path: Path) -> None:
+    path = tmp_path / "projection.sqlite"
+    Store(path).close()
+    reader = ProjectionReader(path)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        before = _open_count()
+        assert [reader.read_at_once(lambda read: read.position) for _ in range(50)] == [None] * 50
+        assert _open_count() - before <= 1
+        other.execute("ROLLBACK")
+    assert reader.read_at_once(lambda read: read.position) is not None
+    reader.close()

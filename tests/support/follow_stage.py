@@ -58,7 +58,9 @@ class Stage:
 
     def __init__(self, log: ServedLog, store: Store, session: aiohttp.ClientSession) -> None:
         self.log, self.store, self.session = log, store, session
-        self.world, self.clock, self.observer = log.world, Clock(log.world.now_ms), Kept()
+        self.world, self.clock = log.world, Clock(log.world.now_ms)
+        self.kept = Kept()
+        self.observer: Observer = self.kept
         self.policy: Policy | None = None
         self.bounds = BOUNDS
         self.follower = self.new()
@@ -88,7 +90,7 @@ class Stage:
         evidence = caught.value.evidence
         assert (evidence.kind, evidence.is_conclusive) == (kind, is_conclusive), evidence.detail
         assert self.follower.health().state == "faulty"
-        assert self.observer.evidence[-1] is evidence
+        assert self.kept.evidence[-1] is evidence
         return evidence
 
 

@@ -74,3 +74,17 @@ def test_memory_is_bounded_and_the_least_recent_is_forgotten() -> None:
     assert len(limit) == 3
     assert limit.charge("client 999", 0.0) > 0
     assert limit.charge("client 0", 0.0) == 0
+
+
+def test_what_costs_more_than_a_burst_waits_for_a_full_bucket_and_is_let_through() -> None:
+    limit = RateLimit(per_second=10, burst=5, keys_max=10)
+    limit.charge("a", 0.0)
+    wait = limit.charge("a", 0.0, cost=50)
+    assert 0 < wait <= 0.5
+    assert limit.charge("a", wait, cost=50) == 0
+
+
+@pytest.mark.parametrize("per_second", [0.1, 1 / 3, 3, 7, 20 / 3_600])
+def test_a_full_bucket_of_one_lets_one_through_at_any_time_of_the_clock(per_second: float) -> None:
+    limit = RateLimit(per_second=per_second, burst=1, keys_max=1_000)
+    assert [limit.charge(str(n), 1_234_567.8 + n * 0.1234567) for n in range(500)] == [0.0] * 500

@@ -3,7 +3,6 @@
 So nobody who reads the log sees which recognitions belong to one application (DESIGN 11).
 """
 
-import contextlib
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -17,15 +16,19 @@ from proto.lifecycle import Refusal
 from proto.problem import Problem, UnavailableProblem
 from proto.wire.gateway import RecognitionRequest
 from services.edge import Log
+from services.edge.log import fault_values
 from services.issuer_gateway.credentials.statements import MakeStatements
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.store import application_publication, tenants
 from services.issuer_gateway.store.application_publication import ToPublish
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency
 from services.persistence.postgres import Pool, kept_alive, transaction
+from services.persistence.postgres_errors import LASTING_ERRORS, OUTAGE_ERRORS
 
 SPREAD_SECONDS = 2 * 86_400
 _ROWS = 100
+_PUT_OFF_SECONDS = 300.0
+"""What the log does not take now, or what breaks us, lets the others that are due go first."""
 _CALLER = b"applications"
 _LEFT_OUT: Mapping[str, str] = {"/under": "under_event", "/replaces": "replaces"}
 """What a recognition is said without where the log refuses it for that."""
@@ -50,10 +53,16 @@ class PublishRecognitions:
         self._log = log
 
     async def publish_due(self) -> int:
-        """Say what is due now; return how much. What the log cannot take for now is tried again later."""
+        """Say what is due now; return how much. What cannot be said for now is tried again later."""
         found = await application_publication.to_publish(self._pool, limit=_ROWS)
         for each in found:
-            await self._publish(each)
+            try:
+                await self._publish(each)
+            except Exception as error:
+                if isinstance(error, (*OUTAGE_ERRORS, UnavailableProblem)) and not isinstance(error, LASTING_ERRORS):
+                    raise
+                self._log.failure("recognition_put_off", **fault_values(error))
+                await application_publication.put_off(self._pool, each, seconds=_PUT_OFF_SECONDS)
         return len(found)
 
     async def _publish(self, found: ToPublish) -> None:
@@ -61,9 +70,12 @@ class PublishRecognitions:
         async with transaction(self._pool) as connection:
             if await application_publication.lock_due(connection, found):
                 # If we crash behind the log's answer, the same name finds what was said, and it is noted then.
-                with contextlib.suppress(_NotYetError):
+                try:
                     async with kept_alive(connection):
                         said = await self._said(found)
+                except _NotYetError:
+                    await application_publication.put_off(connection, found, seconds=_PUT_OFF_SECONDS)
+                else:
                     await application_publication.published(connection, found, said)
 
     async def _said(self, found: ToPublish) -> EventId | None:

@@ -28,8 +28,11 @@ class BatchStorage(EndedKeys, Protocol):
         """Keep the transaction while the block works, which leaves the connection alone, however slow the machine."""
         ...
 
-    async def take(self, connection: Connection) -> BackgroundBatch | None:
-        """Return the batch that waited longest for its turn, for this transaction alone; None where there is none."""
+    async def take(self, connection: Connection, *, but: Sequence[BatchId] = ()) -> BackgroundBatch | None:
+        """Return the batch that waited longest for its turn, for this transaction alone; None where there is none.
+
+        Those of `but` are passed over.
+        """
         ...
 
     async def next_parts(self, connection: Connection, batch_id: BatchId) -> list[tuple[int, bytes]]:
@@ -66,9 +69,9 @@ class PostgresBatchStorage(PostgresEndedKeys):
         """Keep the transaction while the block works, which leaves the connection alone, however slow the machine."""
         return kept_alive(connection)
 
-    async def take(self, connection: Connection) -> BackgroundBatch | None:
+    async def take(self, connection: Connection, *, but: Sequence[BatchId] = ()) -> BackgroundBatch | None:
         """Return the batch that waited longest for its turn, for this transaction alone; None where there is none."""
-        return await batches.take(connection)
+        return await batches.take(connection, but=but)
 
     async def next_parts(self, connection: Connection, batch_id: BatchId) -> list[tuple[int, bytes]]:
         """Return the first two parts that are left, with their numbers."""

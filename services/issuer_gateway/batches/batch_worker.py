@@ -43,15 +43,14 @@ from services.issuer_gateway.store import batch_fingerprints, batches, tenants
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter
 from services.issuer_gateway.waiting.signals import Signal
 from services.persistence.postgres import Connection, Pool
-from services.persistence.postgres_errors import (
-    LASTING_ERRORS,
-    OUTAGE_ERRORS,
-)
+from services.persistence.postgres_errors import LASTING_ERRORS, OUTAGE_ERRORS
 
 _DECODE_PART = msgspec.msgpack.Decoder(BatchPart).decode
 _ENCODE = msgspec.json.Encoder().encode
 _POLL_SECONDS = 1.0
 _PAUSE_SECONDS = 1.0
+_REST_SECONDS = 5.0
+"""For which a batch that cannot be worked on now (its institution has no key, others hold its rows) lets others go."""
 _SWEEP_SECONDS = 3_600.0
 _FINGERPRINT_BYTES = 16
 _PASSING = (*OUTAGE_ERRORS, UnavailableProblem)
@@ -63,6 +62,10 @@ class _BrokenBatchError(Exception):
     def __init__(self, batch_id: BatchId) -> None:
         super().__init__(batch_id)
         self.batch_id = batch_id
+
+
+class _RestingBatchError(Exception):
+    """A part cannot be worked on now."""
 
 
 class BatchWorker:
@@ -88,6 +91,7 @@ class BatchWorker:
         self._metrics = metrics
         self._ahead = PartsAhead(self._prepared)
         self._swept_at = 0.0
+        self._rests_until: dict[BatchId, float] = {}
 
     async def run(self) -> None:
         """Work for ever; ends by cancellation only. Outages are waited out, a batch that breaks us is ended."""
@@ -104,6 +108,8 @@ class BatchWorker:
                 await self._called.wait(_POLL_SECONDS)
         except _BrokenBatchError as error:
             await self._give_up(error)
+        except _RestingBatchError as error:
+            self._log.failure("batch_waits", error.__cause__ if isinstance(error.__cause__, Exception) else error)
         except _PASSING as error:
             self._log.failure("batch_database", error)
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -112,14 +118,17 @@ class BatchWorker:
         """Do the next part of the batch that waited longest; False where there is nothing to do."""
         started = time.perf_counter()
         async with self._storage.transaction() as connection:
-            batch = await self._storage.take(connection)
+            batch = await self._storage.take(connection, but=self._resting())
             if batch is None:
                 return False
             try:
                 results = await self._part(connection, batch)
             except Exception as error:
-                if isinstance(error, _PASSING) and not isinstance(error, LASTING_ERRORS):
+                if isinstance(error, OUTAGE_ERRORS) and not isinstance(error, LASTING_ERRORS):
                     raise
+                if isinstance(error, UnavailableProblem):  # of this batch, perhaps: it must not hold up the others
+                    self._rests_until[batch.batch_id] = time.monotonic() + _REST_SECONDS
+                    raise _RestingBatchError(batch.batch_id) from error
                 raise _BrokenBatchError(batch.batch_id) from error
         await self._batch_keys.destroy_ended(self._storage)
         seconds = time.perf_counter() - started
@@ -129,6 +138,11 @@ class BatchWorker:
         self._parts.call_relay()
         self._moved.fire()
         return True
+
+    def _resting(self) -> list[BatchId]:
+        now = time.monotonic()
+        self._rests_until = {each: until for each, until in self._rests_until.items() if until > now}
+        return list(self._rests_until)
 
     async def _part(self, connection: Connection, batch: batches.BackgroundBatch) -> list[batches.RowResult]:
         """Do one part, or end the batch where none is left; return what became of its rows."""

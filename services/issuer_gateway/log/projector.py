@@ -158,8 +158,10 @@ class FollowObserver(Observer):
         """Note that the log is faulty, with what shows it."""
         self._metrics.faults.labels(evidence.kind).inc()
         self._log.failure("log_faulty", None, **evidence.log_values())
-        if evidence.is_conclusive:
-            await followed_log.keep_fault(self._pool, evidence)
+
+    async def convicted(self, evidence: LogEvidence) -> None:
+        """Keep conclusive evidence over restarts; raises what the database raises."""
+        await followed_log.keep_fault(self._pool, evidence)
 
     async def unproven(self, notes: tuple[bytes, ...]) -> None:
         """Keep the checkpoints that the log signed and could not show to be of one history, over restarts."""

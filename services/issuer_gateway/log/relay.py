@@ -26,6 +26,8 @@ from services.persistence.postgres_errors import OUTAGE_ERRORS
 
 _FINAL_SLUGS = frozenset({"malformed", "invalid", "unknown-event-type"})
 """Refusals by form, which no later attempt can heal; refusals by rule say of themselves whether they are final."""
+_OF_THE_BODY = frozenset({400, 413, 422})
+"""Refusals of a request for what it holds; others are for where it was sent, or by whom."""
 _MS = 1000
 _HOUSEKEEPING_SECONDS = 60.0
 _ORIGINS_SAID_MAX = 32
@@ -64,6 +66,7 @@ class Relay:
         self._sent_for: dict[str, Any] = {}
         self._called = asyncio.Event()
         self._failure_count = 0
+        self._batch_max = config.relay_batch_max
         self._kept_house_at = 0.0
         self.last_failure: str | None = None
 
@@ -82,15 +85,19 @@ class Relay:
             try:
                 count = await self.step()
             except (LogUnreachableProblem, LogProblem, LogAnswerProblem) as problem:
+                # what is refused or takes too long together may be taken in halves; else it would wait for ever
+                self._batch_max = max(1, self._batch_max // 2)
                 await self._pause(problem)
             except OUTAGE_ERRORS as error:
                 self._log.failure("relay_database", error)
                 await self._pause(Problem("The database did not answer"))
             else:
                 self._recovered()
+                is_all = count < self._batch_max
+                self._batch_max = min(2 * self._batch_max, self._config.relay_batch_max)
                 if count == 0:
                     await self._wait()
-                elif count < self._config.relay_batch_max:
+                elif is_all:
                     await asyncio.sleep(_GATHER_SECONDS)
 
     async def step(self) -> int:
@@ -99,7 +106,7 @@ class Relay:
             if connection is None:
                 return 0
             await self._keep_house()
-            waiting = await self._storage.due(connection, limit=self._config.relay_batch_max)
+            waiting = await self._storage.due(connection, limit=self._batch_max)
             if waiting:
                 origins = self._origins.of(item.event_id for item in waiting)
                 sent = together(origins)
@@ -111,7 +118,13 @@ class Relay:
 
     async def _submit(self, waiting: Sequence[outbox.Pending]) -> list[AppendLine]:
         started = time.perf_counter()
-        lines = await self._client.submit([item.envelope for item in waiting])
+        try:
+            lines = await self._client.submit([item.envelope for item in waiting])
+        except LogProblem as problem:
+            if len(waiting) > 1 or problem.log_status not in _OF_THE_BODY:
+                raise
+            # the whole request was refused for this one event (a proxy's limit, perhaps): others have their turn
+            lines = [AppendLine(line=1, status=problem.log_status, problem={**problem.document(), "final": False})]
         self._metrics.relay_seconds.observe(time.perf_counter() - started)
         return lines
 

@@ -38,18 +38,21 @@ class ToPublish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def to_publish(connection: Connection | Pool, *, limit: int) -> list[ToPublish]:
-    """Return decisions whose time for the log has come."""
+    """Return decisions whose time for the log has come, the first first."""
     rows = await connection.fetch(
-        """SELECT DISTINCT ON (application_id, number) application_id::text, institution_id::text, number, round,
+        """SELECT application_id, institution_id, number, round, programme, credential_id, decision, ects_hundredths,
+               eqf_level, under_event, replaces
+           FROM (SELECT DISTINCT ON (application_id, number) application_id::text, institution_id::text, number, round,
                programme, credential_id, decision, made.ects_hundredths, made.eqf_level, under_event,
                (SELECT earlier.recognition FROM application_decision AS earlier
                    WHERE earlier.application_id = made.application_id AND earlier.number = made.number
                        AND earlier.round < made.round AND earlier.recognition IS NOT NULL
-                   ORDER BY earlier.round DESC LIMIT 1) AS replaces
+                   ORDER BY earlier.round DESC LIMIT 1) AS replaces, publish_at
            FROM application JOIN application_item AS item USING (application_id)
                JOIN application_decision AS made USING (application_id, number)
            WHERE publish_at <= now() AND credential_id IS NOT NULL AND state = 'decided'
-           ORDER BY application_id, number, round DESC LIMIT $1""",
+           ORDER BY application_id, number, round DESC) AS due
+           ORDER BY publish_at, application_id, number LIMIT $1""",
         limit,
     )
     return [_to_publish(row) for row in rows]
@@ -71,6 +74,17 @@ async def lock_due(connection: Connection, found: ToPublish) -> bool:
         found.number,
     )
     return is_due
+
+
+async def put_off(connection: Connection | Pool, found: ToPublish, *, seconds: float) -> None:
+    """Let a decision wait behind those that are due until then."""
+    await connection.execute(
+        """UPDATE application_item SET publish_at = now() + make_interval(secs => $3)
+           WHERE application_id = $1 AND number = $2 AND publish_at <= now()""",
+        found.application_id,
+        found.number,
+        seconds,
+    )
 
 
 async def published(connection: Connection | Pool, found: ToPublish, recognition: EventId | None) -> None:

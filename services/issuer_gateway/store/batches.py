@@ -237,12 +237,16 @@ async def add(connection: Connection, batch: NewBatch) -> bool:
     return status == "INSERT 0 1"
 
 
-async def take(connection: Connection) -> BackgroundBatch | None:
-    """Return the batch that waited longest for its turn, for this transaction alone; None where there is none."""
+async def take(connection: Connection, *, but: Sequence[BatchId] = ()) -> BackgroundBatch | None:
+    """Return the batch that waited longest for its turn, for this transaction alone; None where there is none.
+
+    Those of `but` are passed over.
+    """
     return _batch(
         await connection.fetchrow(
-            f"""{_SELECT} WHERE is_background AND state IN ('waiting', 'running')
-                ORDER BY worked_at LIMIT 1 FOR UPDATE SKIP LOCKED"""
+            f"""{_SELECT} WHERE is_background AND state IN ('waiting', 'running') AND batch_id <> ALL($1::uuid[])
+                ORDER BY worked_at LIMIT 1 FOR UPDATE SKIP LOCKED""",
+            list(but),
         )
     )
 

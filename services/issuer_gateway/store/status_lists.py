@@ -57,6 +57,7 @@ BITS_LOCK = 0x62_69_74_73
 _LIST = """
     SELECT institution_id::text, number, version, published_version, review, reviewed, published, published_key_id,
         refresh_at, valid_until FROM status_list"""
+_BEHIND = f"{_LIST} WHERE ($1::uuid IS NULL OR (status_list.institution_id, number) > ($1, $2::integer))"
 
 
 async def open_list(connection: Connection, institution_id: InstitutionId) -> OpenList | None:
@@ -222,15 +223,22 @@ async def get(connection: Connection | Pool, institution_id: InstitutionId, numb
     return _list(row) if row else None
 
 
-async def behind(connection: Connection | Pool, *, limit: int) -> list[StoredList]:
-    """Return lists that must be published anew: a bit or a key changed, or their time is half over."""
+async def behind(
+    connection: Connection | Pool, *, after: tuple[InstitutionId, int] | None, limit: int
+) -> list[StoredList]:
+    """Return lists that must be published anew, in one order: a bit or a key changed, or their time is half over."""
+    institution_id, number = after or (None, 0)
     rows = await connection.fetch(
-        f"""({_LIST} WHERE version <> published_version OR review <> reviewed LIMIT $1)
-            UNION ALL ({_LIST} WHERE refresh_at <= now() AND version = published_version AND review = reviewed LIMIT $1)
-            LIMIT $1""",
+        f"""({_BEHIND} AND (version <> published_version OR review <> reviewed)
+                ORDER BY status_list.institution_id, number LIMIT $3)
+            UNION ALL ({_BEHIND} AND refresh_at <= now() AND version = published_version AND review = reviewed
+                ORDER BY status_list.institution_id, number LIMIT $3)""",
+        institution_id,
+        number,
         limit,
     )
-    return [_list(row) for row in rows]
+    found = sorted(map(_list, rows), key=lambda each: (each.institution_id, each.number))
+    return found[:limit]
 
 
 async def bits(connection: Connection | Pool, institution_id: InstitutionId, number: int) -> Bits:

@@ -121,11 +121,12 @@ class ApiKeys:
         self._clock = clock
         self._accounts = {hashed: QuotaAccount(key, self._used) for hashed, key in read_keys(path).items()}
         self._stamp = self._stamp_now()
+        self._trouble: tuple[tuple[int, int, int] | None, str] | None = None
         self._looked_at = clock()
 
     def account(self, authorization: str) -> QuotaAccount:
         """Return the account of an `Authorization` header; raises `UnauthenticatedProblem`."""
-        self._look()
+        self.look()
         token = bearer_token(authorization)
         account = self._accounts.get(token_hash(token)) if token else None
         if account is None:
@@ -140,20 +141,30 @@ class ApiKeys:
         """Return the time that quotas are counted by."""
         return self._clock()
 
-    def _look(self) -> None:
-        """Read the file again if it changed; what keys have used stays with their names and hashes."""
+    @property
+    def hashes(self) -> set[bytes]:
+        """The hashes of all tokens that are known."""
+        return set(self._accounts)
+
+    def look(self) -> None:
+        """Read the file again if it changed, or could not be read; what keys have used stays with names and hashes.
+
+        What was wrong may be mended without a change of the file: its rights, or too few descriptors here.
+        """
         now = self._clock()
         if now - self._looked_at < LOOK_SECONDS:
             return
         self._looked_at = now
-        if (stamp := self._stamp_now()) == self._stamp:
+        if (stamp := self._stamp_now()) == self._stamp and self._trouble is None:
             return
-        self._stamp = stamp
         try:
             keys = read_keys(self._path)
         except SettingsFault as problem:
-            self._on_trouble(problem.detail)
+            if self._trouble != (stamp, problem.detail):
+                self._on_trouble(problem.detail)
+            self._trouble = stamp, problem.detail
             return
+        self._stamp, self._trouble = stamp, None
         kept = self._accounts
         self._accounts = {
             hashed: kept[hashed] if hashed in kept and kept[hashed].key == key else QuotaAccount(key, self._used)

@@ -41,6 +41,8 @@ from services.verifier.witness.witness import open_witness
 
 REPLAY = "replay"
 RESTART_SECONDS = (0.2, 30.0)
+_DOUBLINGS_MAX = 16
+"""Far more than the longest pause needs; a number of thousands of digits is no float any more."""
 GOOD_SECONDS = 60.0
 """Who ran for so long is started again at once when it ends."""
 STOP_SECONDS = 5.0
@@ -164,7 +166,7 @@ class WorkerPool:
                 return
             seconds = time.monotonic() - begun
             failures = 0 if seconds > GOOD_SECONDS else failures + 1
-            pause_seconds = min(RESTART_SECONDS[1], RESTART_SECONDS[0] * 2**failures)
+            pause_seconds = pause_before(failures)
             self._log.warning(
                 "worker_ended",
                 worker=worker.name,
@@ -196,6 +198,11 @@ class WorkerPool:
                 await process.wait()
             self.running -= 1
             forget(worker.folder, worker.name)
+
+
+def pause_before(failures: int) -> float:
+    """Return the seconds after which a process that has failed so often in a row is started again."""
+    return min(RESTART_SECONDS[1], RESTART_SECONDS[0] * 2 ** min(failures, _DOUBLINGS_MAX))
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ Any number of processes read the file, while one writes it (`services.verifier.p
 """
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
@@ -191,12 +192,17 @@ class ProjectionReader:
         self._readers = ThreadPoolExecutor(reader_threads, thread_name_prefix="projection-reader")
 
     def _connect(self, *, timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=timeout_seconds, isolation_level=None, check_same_thread=False)
+        with contextlib.ExitStack() as unless_opened:  # who asks while the file is locked asks often
+            connection = sqlite3.connect(
+                self._path, timeout=timeout_seconds, isolation_level=None, check_same_thread=False
+            )
+            unless_opened.callback(connection.close)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")  # a crash may lose the last chunks, which are read again
+            connection.execute(f"PRAGMA mmap_size = {MMAP_BYTES}")
+            connection.execute("PRAGMA temp_store = MEMORY")
+            unless_opened.pop_all()
         self._connections.append(connection)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")  # a crash may lose the last chunks, which are read again
-        connection.execute(f"PRAGMA mmap_size = {MMAP_BYTES}")
-        connection.execute("PRAGMA temp_store = MEMORY")
         return connection
 
     def close(self) -> None:
@@ -233,6 +239,8 @@ class ProjectionReader:
         return self._over(connection, work)
 
     def _over(self, connection: sqlite3.Connection, work: Callable[[ReadTransaction], _T]) -> _T:
+        if connection.in_transaction:  # the disk failed as the one before was ended
+            connection.execute("ROLLBACK")
         connection.execute("BEGIN")
         try:
             return work(ReadTransaction(connection, self._proven_tiles, self.quality))

@@ -5,6 +5,7 @@ gives to the institution that is named. A catalogue that cannot be read keeps wh
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from proto.moment import Moment
 from proto.problem import Problem
 from services.clients.catalogue_client import CatalogueClient, CataloguePart, CatalogueProblem
 from services.edge import Log
+from services.follow import SinkUnavailableProblem
 from services.verifier.projection.described import Description
 from services.verifier.projection.store import Store
 
@@ -60,21 +62,36 @@ class Catalogues:
 
     async def run(self, *, interval_seconds: float) -> None:
         """Read for ever."""
-        await self._store.keep_catalogues([client.name for client in self._clients])
+        await self._forget_others()
         while not self._is_caught_up():  # noqa: ASYNC110 - another task follows the log, for as long as it takes
             await asyncio.sleep(CATCHING_UP_SECONDS)
         while True:
-            is_whole = await self.step()
+            is_whole = await self._forget_others() and await self.step()
             await self._rest(interval_seconds if is_whole else min(TRY_AGAIN_SECONDS, interval_seconds))
 
     async def _rest(self, seconds: float) -> None:
         """Return after so long, or sooner where something was awarded for the first time meanwhile: it has a title."""
         clock = asyncio.get_running_loop().time
-        until, undescribed = clock() + seconds, await self._store.undescribed_count()
+        until, undescribed = clock() + seconds, await self._undescribed_count()
         while (left := until - clock()) > 0:
             await asyncio.sleep(min(left, LOOK_SECONDS))
-            if await self._store.undescribed_count() > undescribed:
+            if await self._undescribed_count() > undescribed:
                 return
+
+    async def _undescribed_count(self) -> int:
+        """Return how many achievements no catalogue describes; 0 where the records cannot be read now."""
+        with contextlib.suppress(SinkUnavailableProblem):
+            return await self._store.undescribed_count()
+        return 0
+
+    async def _forget_others(self) -> bool:
+        """Keep nothing of catalogues that are configured no more; tell whether it could be done."""
+        try:
+            await self._store.keep_catalogues([client.name for client in self._clients])
+        except SinkUnavailableProblem as problem:
+            self._say("", "catalogue_not_read", detail=problem.detail)
+            return False
+        return True
 
     async def step(self) -> bool:
         """Read each catalogue once; tell whether all of them could be read."""
@@ -88,10 +105,10 @@ class Catalogues:
                 found = [each for raw in part.entries if (each := _description(client.name, raw, begun)) is not None]
                 kept += await self._store.describe(found)
                 seen += len(part.entries)
+            await self._store.forget_descriptions(client.name, before=begun)
         except Problem as problem:
             self._say(client.name, "catalogue_not_read", detail=problem.detail)
             return False
-        await self._store.forget_descriptions(client.name, before=begun)
         self._say(client.name, "catalogue_read", entries=seen, described=kept)
         return True
 

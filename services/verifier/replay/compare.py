@@ -15,7 +15,7 @@ from proto.moment import Moment
 from proto.problem import Problem
 from services.clients.log_client import LogClient
 from services.edge import Log
-from services.follow import LogEvidence, Position
+from services.follow import LogEvidence, Position, SinkUnavailableProblem
 from services.follow.suspects import OwnRoot
 from services.verifier.projection.comparisons import Compared
 from services.verifier.projection.store import Store
@@ -57,8 +57,11 @@ class Comparison:
     async def run(self, *, interval_seconds: float) -> None:
         """Compare for ever; ends once a fork was found."""
         while True:
-            if await self.step():
-                return
+            try:
+                if await self.step():
+                    return
+            except SinkUnavailableProblem as problem:  # the follower says and survives the same
+                self._log.warning("comparison_not_kept", problem=problem.slug, detail=problem.detail)
             await asyncio.sleep(interval_seconds)
 
     async def step(self) -> bool:

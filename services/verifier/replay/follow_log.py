@@ -7,7 +7,7 @@ from pathlib import Path
 from proto.log.finding import Finding, encode_finding
 from proto.problem import Problem
 from services.edge import Log
-from services.follow import LogEvidence, Observer, Position
+from services.follow import LogEvidence, Observer, Position, SinkUnavailableProblem
 from services.persistence.durable_file import write_durably
 from services.verifier.metrics import Metrics
 from services.verifier.projection.store import Store
@@ -26,6 +26,7 @@ class ProjectionObserver(Observer):
         self._store = store
         self._log = log
         self._last_trouble = ""
+        self._is_unwritten_said = False
 
     def advanced(self, position: Position, entry_count: int, seconds: float) -> None:
         """Write one line for what a step applied."""
@@ -52,13 +53,15 @@ class ProjectionObserver(Observer):
         await self._store.keep_suspects(notes)
 
     async def faulted(self, evidence: LogEvidence) -> None:
-        """Write the evidence out, and keep it where it is conclusive: it stays so across restarts."""
+        """Say and count that the log is faulty."""
         if self.metrics:
             self.metrics.count_fault()
         self._log.failure("log_faulty", None, **evidence.log_values())
-        if evidence.is_conclusive:
-            await self._store.keep_fault(evidence)
-            await asyncio.to_thread(self._write_out, evidence)
+
+    async def convicted(self, evidence: LogEvidence) -> None:
+        """Keep conclusive evidence over restarts, and write it out; raises `SinkUnavailableProblem`."""
+        await self._store.keep_fault(evidence)
+        await asyncio.to_thread(self._write_out, evidence)
 
     def _write_out(self, evidence: LogEvidence) -> None:
         """Write the file that `credentify evidence` checks; one that is there already stays."""
@@ -68,6 +71,9 @@ class ProjectionObserver(Observer):
         try:
             write_durably(file, encode_finding(self._finding(evidence)))
         except OSError as error:  # it is in the records and in the log line too
-            self._log.warning("evidence_not_written", file=str(file), error=str(error))
+            if not self._is_unwritten_said:
+                self._log.warning("evidence_not_written", file=str(file), error=str(error))
+            self._is_unwritten_said = True
+            raise SinkUnavailableProblem(f"The evidence could not be written to {file}: {error}") from error
         else:
             self._log.event("evidence_written", file=str(file))

@@ -20,7 +20,7 @@ from services.clients.shown_checkpoint import shown_at
 from services.clients.tile_client import TileClient
 from services.clients.traced_log_client import log_client
 from services.edge import Log
-from services.follow import Beginning, FollowBounds, Follower, FollowerKnowledge
+from services.follow import Beginning, FollowBounds, Follower, FollowerKnowledge, SinkUnavailableProblem
 from services.follow.findings import finding_of
 from services.policy_file import read_pins, read_policy_about
 from services.supervision import FATAL_STATUS, EndProcess, TaskSupervision
@@ -177,18 +177,20 @@ async def _rederive(config: Config, store: Store, follower: Follower, log: Log, 
         log.event("snapshot_rederiving")
         try:
             report = await rederived(config)
-        except (RederivationError, OSError) as error:
+            if report.damage_count:
+                await store.condemn()
+            elif report.is_clean:
+                await store.rederived()
+        except (RederivationError, OSError, SinkUnavailableProblem) as error:
             log.warning("snapshot_not_rederived", detail=str(error))
         else:
             if report.damage_count:
-                await store.condemn()
                 damages = [f"{damage.place}: {damage.what}" for damage in report.damages[:DAMAGES_SHOWN]]
                 log.failure("snapshot_wrong", None, damages=damages, count=report.damage_count)
                 log.flush()
                 end_process(FATAL_STATUS)
                 return
             if report.is_clean:
-                await store.rederived()
                 follower.imported(is_imported=False)
                 log.event("snapshot_rederived", size=report.tree_size)
                 return
