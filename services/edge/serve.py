@@ -5,7 +5,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -19,6 +19,9 @@ from services.edge.service_manager import service_manager
 from services.edge.sockets import bound_sockets
 
 BACKLOG = 1024
+ACCEPTED_PER_TURN = 16
+"""Connections that are accepted in one turn of the loop. libuv accepts one for each descriptor, so hundreds that come
+together would wait for as many turns, whoever comes behind them for all: each socket is listened on by copies."""
 LINE_BYTES_MAX = 32_768
 """How long a request line or a header may be: our longest query, where each character takes twelve bytes, fits in."""
 LINGERING_SECONDS = 2.0  # for what a refused client still sends: closing at once would lose it the answer
@@ -67,8 +70,8 @@ async def listening(
     )
     try:
         await runner.setup()  # what has started when a later part cannot is stopped below
-        with bound_sockets(host, port, reuse_port=reuse_port) as sockets:
-            servers = await _accepting(app, runner, sockets, limits)
+        with bound_sockets(host, port, reuse_port=reuse_port) as sockets, _copied(sockets) as copies:
+            servers = await _accepting(app, runner, copies, limits)
             try:
                 bound = sockets[0].getsockname()
                 yield Address(host=bound[0], port=bound[1])
@@ -81,6 +84,13 @@ async def listening(
         app[STOPPING].set()
         await runner.cleanup()
         log.flush()
+
+
+@contextlib.contextmanager
+def _copied(sockets: list[socket.socket]) -> Iterator[list[socket.socket]]:
+    """Yield descriptors of the same sockets, `ACCEPTED_PER_TURN` of each."""
+    with contextlib.ExitStack() as opened:
+        yield [opened.enter_context(each.dup()) for each in sockets for _ in range(ACCEPTED_PER_TURN)]
 
 
 async def _accepting(

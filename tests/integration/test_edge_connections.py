@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gzip
 import io
+import itertools
 import os
 import signal
 import socket
@@ -14,9 +15,11 @@ from urllib.parse import quote_plus
 import aiohttp
 import msgspec
 import pytest
+import uvloop
 from aiohttp import web
 
 from services.edge import Address, EdgeConfig, Form, ListenFault, Log, Media, Route, listening, make_app, serve
+from services.edge.app import CONNECTIONS
 from services.edge.body import read_lines
 from services.edge.log_stream import HELD_BYTES_MAX
 from services.edge.sockets import bound_sockets
@@ -531,3 +534,21 @@ def test_ipv4_and_ipv6_are_listened_to_together_on_one_port(host: str, found: in
 def test_an_address_that_is_none_is_refused_in_words() -> None:
     with pytest.raises(ListenFault, match="this name has no address"), bound_sockets("no.such.host.invalid", 0):
         pass
+
+
+def test_hundreds_that_come_together_are_accepted_in_a_few_turns_of_the_loop() -> None:
+    """On the loop that services run on; the kernel greets them, so all of them wait before the first turn."""
+    count = 128
+
+    async def turns() -> int:
+        async with running() as served:
+            with contextlib.ExitStack() as opened:
+                for _ in range(count):
+                    opened.enter_context(socket.create_connection((served.address.host, served.address.port)))
+                for number in itertools.count():
+                    if len(served.app[CONNECTIONS]) == count:
+                        return number
+                    await asyncio.sleep(0)
+            raise AssertionError
+
+    assert uvloop.run(turns()) < count / 2
