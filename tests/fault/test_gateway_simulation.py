@@ -226,10 +226,10 @@ class TakesThePartAwayFirst(FakeBatchStorage):
 class SharesABatch(FakeBatchStorage):
     """Lets two processes work on one batch at the same time."""
 
-    async def take(self, connection: Connection) -> BackgroundBatch | None:
+    async def take(self, connection: Connection, *, but: Sequence[BatchId] = ()) -> BackgroundBatch | None:
         await self._gate.at("take")
         assert not session_of(connection).is_ended, "it is asked in a transaction"
-        waiting = [row for row in self._tables.batches.values() if not row.is_over]
+        waiting = [row for row in self._tables.batches.values() if not row.is_over and row.batch.batch_id not in but]
         return min(waiting, key=lambda row: row.worked_at).batch if waiting else None
 
 

@@ -127,7 +127,7 @@ class BatchWorker:
                 if isinstance(error, OUTAGE_ERRORS) and not isinstance(error, LASTING_ERRORS):
                     raise
                 if isinstance(error, UnavailableProblem):  # of this batch, perhaps: it must not hold up the others
-                    self._rests_until[batch.batch_id] = time.monotonic() + _REST_SECONDS
+                    self._rests_until[batch.batch_id] = asyncio.get_running_loop().time() + _REST_SECONDS
                     raise _RestingBatchError(batch.batch_id) from error
                 raise _BrokenBatchError(batch.batch_id) from error
         await self._batch_keys.destroy_ended(self._storage)
@@ -140,7 +140,7 @@ class BatchWorker:
         return True
 
     def _resting(self) -> list[BatchId]:
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         self._rests_until = {each: until for each, until in self._rests_until.items() if until > now}
         return list(self._rests_until)
 

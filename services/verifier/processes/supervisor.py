@@ -202,7 +202,7 @@ class WorkerPool:
 
 def pause_before(failures: int) -> float:
     """Return the seconds after which a process that has failed so often in a row is started again."""
-    return min(RESTART_SECONDS[1], RESTART_SECONDS[0] * 2 ** min(failures, _DOUBLINGS_MAX))
+    return min(RESTART_SECONDS[1], RESTART_SECONDS[0] * float(2 ** min(failures, _DOUBLINGS_MAX)))
 
 
 @contextlib.contextmanager
