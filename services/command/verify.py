@@ -27,6 +27,7 @@ from services.command.output import (
     print_problem,
 )
 from services.command.shown_answer import ShownAnswer
+from services.command.shown_rows import ShownRows
 from services.command.verify_archive import is_archive, unpacked
 from services.command.verify_exported import verify_exported
 from services.command.verify_folder import UNREADABLE, print_counts, verify_folder
@@ -55,11 +56,13 @@ async def _ask_offline(file: str, bundle: str | None, policy: str | None, statem
 
 
 async def _ask_for_folder(folder: Path, verifier: str, report: Path | None, lang: str, *, as_json: bool) -> int:
-    """Print how many documents had which verdict, and return the exit status of the worst."""
-    counts = await verify_folder(folder, verifier, report, lang=lang)
+    """Print how documents came out and how many had which verdict, and return the exit status of the worst."""
+    rows = ShownRows()
+    counts = await verify_folder(folder, verifier, report, lang=lang, seen=rows.add)
     if as_json:
         print_json(counts)
     else:
+        rows.show()
         print_counts(counts, report)
     return _worst(counts)
 

@@ -20,7 +20,6 @@ from services.command.output import console
 from services.command.terminal import clean
 from services.command.verify_folder import COLUMNS, UNREADABLE, FolderRow, opened_report, row_of
 from services.verifier.languages import Language
-from services.verifier.pages.said import pick
 
 _NO_BUNDLE = "Its bundle is missing"
 
@@ -63,7 +62,7 @@ def _judged(file: str, trusted: bytes, language: Language) -> Iterator[tuple[Fol
         except Problem as problem:
             yield FolderRow(file=each.name, verdict=UNREADABLE, finding=problem.detail), None
         else:
-            yield row_of(each.name, answer), answer
+            yield row_of(each.name, answer, language.code), answer
 
 
 def _bundle(each: OfflineFile, language: Language) -> bytes:
@@ -77,24 +76,16 @@ def _print(row: FolderRow, answer: Answer | None, language: Language) -> None:
     if answer is None:
         console.print(f"{clean(row.file)}: {clean(row.finding)}", markup=False, style="yellow")
         return
-    console.print(heading(answer, language))
-    console.print(f"  {clean(row.file)}{_about(answer, language)}", markup=False)
+    console.print(heading(answer, language), markup=True)
+    whose = language.word("Awarded to {name}", name=row.holder) if row.holder else ""
+    console.print(clean(f"  {', '.join(filter(None, (row.file, row.title, whose)))}"), markup=False)
     for check in answer.checks:
         if check.result == "invalid":
             console.print(f"  {clean(check.detail)}", markup=False)
 
 
-def _about(answer: Answer, language: Language) -> str:
-    content = answer.content
-    if content is None:
-        return ""
-    title = pick(content.title, preferred=(language.code, content.language)).text if content.title else ""
-    whose = language.word("Awarded to {name}", name=content.holder.name) if content.holder.name else ""
-    return clean("".join(f", {text}" for text in (title, whose) if text))
-
-
 def _print_counts(counts: Counter[str], report: Path | None) -> None:
-    said = {"indeterminate": "authentic as of the time beside it, or not decided"}
+    said = {"indeterminate": "authentic as of a time, or not decided"}
     listed = ", ".join(f"{count} {said.get(verdict, verdict)}" for verdict, count in sorted(counts.items()))
     console.print(f"{number_of(sum(counts.values()), 'document')}: {listed}", markup=False)
     if report:

@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
@@ -20,6 +20,8 @@ from services.clients.http_client import AnsweredProblem
 from services.clients.http_session import client_session
 from services.clients.verifier_client import VerifierClient
 from services.command.output import console
+from services.verifier.languages import DEFAULT
+from services.verifier.pages.said import pick
 
 SUFFIXES = (".json", ".jsonld", ".vc", ".pdf", ".png", ".svg")
 _ALONE = (".pdf", ".png", ".svg")
@@ -28,7 +30,19 @@ _PICTURES, _BADGE_MARK = (".png", ".svg"), b"openbadge"
 PDF_BYTES_MAX = 8 * 1024 * 1024
 REQUEST_DOCUMENTS_MAX = 500
 REQUEST_BYTES_MAX = 4 * 1024 * 1024
-COLUMNS = ("file", "verdict", "state", "issuer", "issuer_name", "ects", "credential_id", "finding", "as_of")
+COLUMNS = (
+    "file",
+    "verdict",
+    "state",
+    "issuer",
+    "issuer_name",
+    "ects",
+    "credential_id",
+    "finding",
+    "as_of",
+    "title",
+    "holder",
+)
 UNREADABLE = "unreadable"
 _HUNDRED = 100
 _OK = 200
@@ -47,11 +61,26 @@ class FolderRow(msgspec.Struct, frozen=True, kw_only=True):
     credential_id: CredentialId = NO_ID
     finding: str = ""
     as_of: str = ""
+    title: str = ""
+    holder: str = ""
+    """What the document says where it is proven: what it is, and whose."""
 
 
-async def verify_folder(folder: Path, verifier: str, report: Path | None, *, lang: str = "en") -> Counter[str]:
+def _no_one(_: FolderRow) -> None:
+    """Take a row, and do nothing."""
+
+
+async def verify_folder(
+    folder: Path,
+    verifier: str,
+    report: Path | None,
+    *,
+    lang: str = DEFAULT,
+    seen: Callable[[FolderRow], None] = _no_one,
+) -> Counter[str]:
     """Verify every document under a folder, write the report, and return how many had which verdict.
 
+    `seen` is told each outcome.
     Raises `NotFoundProblem` where there is no document or no report can be written, and what `VerifierClient` raises.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file() and _may_hold_one(path))
@@ -67,6 +96,7 @@ async def verify_folder(folder: Path, verifier: str, report: Path | None, *, lan
         async with client_session(headers={"Accept-Language": lang}) as session:
             async for row in _rows(VerifierClient(session, verifier), folder, files):
                 counts[row.verdict] += 1
+                seen(row)
                 if writer:
                     writer.writerow({name: inert(value) for name, value in msgspec.to_builtins(row).items()})
                 progress.advance(bar)
@@ -175,8 +205,9 @@ def _row(name: str, line: VerificationLine) -> FolderRow:
     return row_of(name, answer)
 
 
-def row_of(name: str, answer: Answer) -> FolderRow:
-    """Return a document's row of the report."""
+def row_of(name: str, answer: Answer, lang: str = DEFAULT) -> FolderRow:
+    """Return a document's row of the report, its title in this language where it has one."""
+    content = answer.content
     return FolderRow(
         file=name,
         verdict=answer.verdict,
@@ -187,6 +218,8 @@ def row_of(name: str, answer: Answer) -> FolderRow:
         credential_id=answer.credential.credential_id if answer.credential else NO_ID,
         finding=_finding(answer),
         as_of=answer.as_of.time or "",
+        title=pick(content.title, preferred=(lang, content.language, DEFAULT)).text if content else "",
+        holder=content.holder.name or "" if content else "",
     )
 
 

@@ -345,6 +345,8 @@ async def test_everything_is_exported_as_one_zip_whose_documents_others_check(
             files[f"documents/{name}.json"]
         ]
     policy = parse_policy(files["policy.txt"])
+    assert f"--verifier {VERIFIER} " in files["README.txt"].decode()
+    assert gateway.ledger.url not in files["README.txt"].decode(), "who reads it cannot come there"
     assert [log.key.text for log in policy.logs] == [gateway.ledger.verifier_key]
     packed = tmp_path / "everything (1)"
     packed.write_bytes(exported.body)
@@ -353,6 +355,10 @@ async def test_everything_is_exported_as_one_zip_whose_documents_others_check(
         shell = Shell(gateway, tmp_path, office)
         said = await shell.run("verify", str(packed), "--verifier", elsewhere.url, "--json")
         assert msgspec.json.decode(said) == {"valid": 2}
+        trusted = tmp_path / "policy"
+        trusted.write_text(f"log {gateway.ledger.verifier_key}\nquorum none\n")
+        said = await shell.run("verify", "--offline", str(packed), "--policy", str(trusted), "--json", status=2)
+        assert msgspec.json.decode(said) == {"indeterminate": 2}, "authentic, and nobody was asked"
         packed.write_bytes(exported.body[:-400])
         assert "cannot be unpacked" in await shell.run("verify", str(packed), "--verifier", elsewhere.url, status=3)
     one = await _link(office, credential_id=first)

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from proto.wire.verifier import Answer, VerificationLine
 from services.command import verify_folder
+from services.command.shown_rows import ShownRows
 from services.edge import Log, listening
 from services.verifier.app import make_app
 from services.verifier.config import Config
@@ -168,7 +170,9 @@ async def test_nothing_of_the_documents_is_logged(desk: Desk) -> None:
     assert awarded.document["id"].encode() not in desk.lines.getvalue()
 
 
-async def test_a_folder_is_verified_with_a_report(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_folder_is_verified_with_a_report(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(verify_folder, "REQUEST_DOCUMENTS_MAX", 2)
     good, strange = award(desk.world, desk.party), documented(desk.world, desk.party)
     await desk.knows(good)
@@ -181,8 +185,13 @@ async def test_a_folder_is_verified_with_a_report(desk: Desk, tmp_path: Path, mo
     (folder / "sub" / "=c.jsonld").write_bytes(strange.data)
     (folder / "notes.txt").write_text("no document")
     url = desk.url.removesuffix("/v1/verifications")
-    counts = await verify_folder.verify_folder(folder, url, tmp_path / "report.csv")
+    seen = ShownRows()
+    counts = await verify_folder.verify_folder(folder, url, tmp_path / "report.csv", seen=seen.add)
     assert counts == {"valid": 1, "invalid": 1, "unreadable": 2}
+    seen.show()
+    said = capsys.readouterr().out
+    assert re.search(r"^valid +a\.json: .+, Łukasz Ó Briain, ", said, re.MULTILINE), said
+    assert re.search(r"^invalid +sub/=c\.jsonld: School of Example\n +The institution is known", said, re.MULTILINE), said
     with (tmp_path / "report.csv").open(newline="") as stream:
         rows = {row["file"]: row for row in csv.DictReader(stream)}
     assert rows["a.json"]["verdict"] == "valid"

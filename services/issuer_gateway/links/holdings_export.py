@@ -7,6 +7,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
+from proto.log.policy import parse_policy
 from proto.moment import Moment, from_datetime
 from proto.problem import Problem
 from services.clients.log_client import LogClient
@@ -26,8 +27,8 @@ _DIGITS = 12
 _README = """What {institution} keeps of you, as of {day}.
 
 documents/   your credentials, signed: give them to whoever asks. Any verifier that follows their log checks them:
-             credentify verify FILE --verifier ADDRESS (or of this whole ZIP), or upload one on its page.
-bundles/     what shows without any server that they are authentic, by {log}:
+             credentify verify FILE --verifier {verifier} (or of this whole ZIP), or upload one on its page.
+bundles/     what shows without any server that they are authentic, by the log {log}:
              credentify verify --offline documents/NAME.json bundles/NAME.bundle --policy policy.txt (or of this whole
              ZIP, without naming bundles). A verifier's page "Check offline" does it in your browser.
 policy.txt   whom this institution trusts for that: the log's key. Compare it with what the log publishes itself.
@@ -51,6 +52,7 @@ class ExportHoldings:
         log_client: LogClient,
         applications: ExportApplications,
         policy: str,
+        verifier: str,
     ) -> None:
         self._pool = pool
         self._links = links
@@ -60,6 +62,7 @@ class ExportHoldings:
         self._log_client = log_client
         self._applications = applications
         self._policy = policy
+        self._verifier = verifier
         self._places = asyncio.Semaphore(EXPORTS_MAX)
 
     async def packed(self, link: FoundLink, *, now: Moment) -> bytes:
@@ -69,7 +72,11 @@ class ExportHoldings:
         async with self._places:
             files, missing = await self._files(link)
             said = _README.format(
-                institution=link.tenant.legal_name, day=now[:10], log=self._log_client.url, missing="\n".join(missing)
+                institution=link.tenant.legal_name,
+                day=now[:10],
+                log=", ".join(each.key.name for each in parse_policy(self._policy.encode()).logs),
+                verifier=self._verifier or "ADDRESS",
+                missing="\n".join(missing),
             )
             evidence, applied = await self._applications.of_learner(link.tenant, link.stored.learner_id)
             record = await self._record(link, now) | {"applications": applied}

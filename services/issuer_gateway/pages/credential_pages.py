@@ -116,6 +116,7 @@ class CredentialPages(PagesInLanguages):
                 "state": item.facts.shown_state.state,
                 "word": item.facts.shown_state.word(page.language),
                 "ects": item.content.ects_hundredths,
+                "remaining": item.facts.shown_state.ects_hundredths_remaining,
                 "day": (item.content.awarded_at or item.content.valid_from or "")[:10],
             }
             for item in held

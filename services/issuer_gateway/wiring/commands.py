@@ -156,6 +156,7 @@ def _export_holdings(
         log_client=parts.log_client,
         applications=_export_applications(parts, config),
         policy=policy_text(config.policy_file, [config.log_verifier_key], config.registrar),
+        verifier=config.verifier_url or "",
     )
 
 
