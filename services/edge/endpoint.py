@@ -119,7 +119,13 @@ class Endpoint:
         return values
 
     def render(self, request: web.Request, value: Any) -> web.StreamResponse:
-        """Return the response that a handler's value stands for."""
+        """Return the response that a handler's value stands for; what a caller may read alone is kept by no cache."""
+        response = self._rendered(request, value)
+        if self.route.auth and hdrs.CACHE_CONTROL not in response.headers and not response.prepared:
+            response.headers[hdrs.CACHE_CONTROL] = "no-store"
+        return response
+
+    def _rendered(self, request: web.Request, value: Any) -> web.StreamResponse:
         kind = type(value)
         if kind is Reply:
             return self._reply(request, value)

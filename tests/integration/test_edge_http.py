@@ -250,10 +250,12 @@ def headers(**more: str) -> dict[str, str]:
 async def test_a_good_request_is_answered_with_its_typed_input(sample: Sample) -> None:
     async with sample.client.get("/things/7?limit=3&tag=a&tag=b") as response:
         assert (response.status, await response.json()) == (200, {"number": 7, "limit": 3, "tags": ["a", "b"]})
+        assert "Cache-Control" not in response.headers
     body = b'{"name":"Gr\xc3\xbc\xc3\x9fe"}'
     async with sample.client.post("/things", data=body, headers=headers()) as response:
         assert response.status == 201
         assert response.headers["Location"] == "/things/1"
+        assert response.headers["Cache-Control"] == "no-store", "what one caller may read is kept by no cache"
         assert await response.json() == {"name": "Grüße", "tenant": "uni", "key": "first-1", "bytes": len(body)}
 
 
