@@ -14,8 +14,10 @@ from proto.moment import from_ms, to_ms
 from services.crypto.data_integrity import SUITES, Suite
 from tests.support.awarded import award, documented, event_of, stack
 from tests.support.served_logs import force, served
-from tests.support.verifiers import Verifier, codes, running, until
+from tests.support.verifiers import Verifier, codes, running, until, verifier
 from tests.support.worlds import World
+
+__all__ = ["verifier"]
 
 
 def results(answer: dict[str, Any]) -> dict[str, str]:
