@@ -79,7 +79,7 @@ def command(function: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, _R]
     def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                return runner.run(function(*args, **kwargs))
+                return runner.run(_alone(function(*args, **kwargs)))
         except REFUSALS as problem:
             print_problem(problem, as_json=bool(kwargs.get("as_json")))
             sys.exit(EXIT_PROBLEM)
@@ -87,6 +87,17 @@ def command(function: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, _R]
             sys.exit(EXIT_INTERRUPTED)
 
     return run
+
+
+async def _alone(work: Coroutine[Any, Any, _R]) -> _R:
+    """Return what comes of the work; what one of several tasks raised is raised as itself, and not as their group."""
+    try:
+        return await work
+    except BaseExceptionGroup as several:
+        first: BaseException = several
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
 
 
 class Output(io.TextIOWrapper):

@@ -1,5 +1,6 @@
 """What the command ends with: an answer's own status, or one that is never an answer. Output is never what breaks."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from services.command.main import main
-from services.command.output import EXIT_CRASHED, EXIT_NOT_WRITTEN
+from services.command.output import EXIT_CRASHED, EXIT_NOT_WRITTEN, command
 from services.command.submit import RefusedProblem
 from services.operator_fault import OperatorFault
 
@@ -93,6 +94,29 @@ def test_a_crash_is_never_an_answer(error: BaseException, status: int, monkeypat
     assert done.exit_code == status, done.output
     assert "Kowalska" not in done.output
     assert ("This is a fault of the program" in done.output) == (status == EXIT_CRASHED)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(RefusedProblem("Ask again later"), PROBLEM), (FaultyError(), EXIT_CRASHED)]
+)
+def test_what_one_of_several_tasks_raised_is_told_as_itself(
+    error: Exception, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails() -> None:
+        raise error
+
+    @click.command()
+    @command
+    async def broken() -> None:
+        async with asyncio.TaskGroup() as whole, asyncio.TaskGroup() as part:
+            whole.create_task(asyncio.Event().wait())
+            part.create_task(fails())
+
+    monkeypatch.setattr("services.command.verify.verify", broken)
+    done = CliRunner().invoke(main, ["verify"])
+    assert done.exit_code == status, done.output
+    assert "ExceptionGroup" not in done.output
+    assert ("Ask again later" in done.output, "FaultyError" in done.output) == (status == PROBLEM, status != PROBLEM)
 
 
 def test_a_call_that_cannot_be_followed_ends_with_no_verdict(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from proto.documents.baked_picture import with_credential
 from services.command.verify_folder import verify_folder
+from services.verifier.documents import pdf as pdf_module
 from services.verifier.documents.pdf import PdfProblem, PdfReader
 from tests.support.awarded import award
 from tests.support.document_files import pdf
@@ -70,15 +71,17 @@ async def test_a_pdf_that_unpacks_without_end_is_refused(verifier: Verifier) -> 
 
 
 ENDLESS = """
-import json, sys
+import json, sys, time
 data = sys.stdin.buffer.read()
-while b"endless" in data:
-    pass
+if b"endless" in data:
+    time.sleep(3_600)
 sys.stdout.write(json.dumps(['{"credentialSubject": 1}']))
 """
 
 
-async def test_slow_pdfs_delay_nobody_elses() -> None:
+async def test_slow_pdfs_delay_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf_module, "QUICK_SECONDS", 6.0)  # so long a quick one may take on a slow machine
+    monkeypatch.setattr(pdf_module, "READ_SECONDS_MAX", 8.0)
     reader = PdfReader(program=("-c", ENDLESS))
     slow = [asyncio.create_task(reader.credential_in(b"endless", address=name)) for name in "aabbc"]
     for _ in range(10):

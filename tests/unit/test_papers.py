@@ -132,9 +132,12 @@ async def test_what_a_document_says_is_never_code() -> None:
 async def test_texts_without_end_stay_within_bounds_or_are_refused_with_words(monkeypatch: pytest.MonkeyPatch) -> None:
     content = replace(content_of(full_document()), narrative="x" * 10_000, description={"en": "y\n" * 5_000})
     assert (await _pdf(content)).startswith(b"%PDF-1.7")
+    costly = Papers(program=("-c", "import os, signal; os.kill(os.getpid(), signal.SIGXCPU)"))
+    with pytest.raises(PaperProblem, match="too long for a paper"):
+        await costly.pdf({}, document=None, address=None)
     monkeypatch.setattr(papers_module, "MAKE_SECONDS_MAX", 0.2)
     slow = Papers(program=("-c", "import time; time.sleep(60)"))
-    with pytest.raises(PaperProblem, match="takes too long"):
+    with pytest.raises(BusyProblem, match="ask again"):
         await slow.pdf({}, document=None, address=None)
 
 

@@ -17,7 +17,8 @@ READERS_PER_ADDRESS = 3
 SLOW_READERS_MAX = 2
 """So many PDFs may take longer than `QUICK_SECONDS` at once; one more is given up then, so that others find a place."""
 QUICK_SECONDS = 2.0
-READ_SECONDS_MAX = 6.0
+READ_SECONDS_MAX = 20.0
+"""By the clock, for machines that have much else to do; how much work one may be, its program's processor time says."""
 WAIT_SECONDS_MAX = 12.0
 WAITING_MAX = 16
 PROGRAM = ("-m", "services.verifier.documents.pdf_process")

@@ -13,7 +13,7 @@ import sys
 from services.process_limits import confine
 
 MEMORY_BYTES = 134_217_728
-CPU_SECONDS = 5
+CPU_SECONDS = 3
 ATTACHMENTS_MAX = 32
 ATTACHMENT_BYTES_MAX = 1_048_576
 ATTACHED_BYTES_MAX = 4_194_304
