@@ -17,6 +17,7 @@ from pypdf import PdfReader
 from proto.documents.baked_picture import credential_in
 from proto.documents.content import content_of
 from proto.documents.vocabulary import CONCEPTS, RESULT_STATUS_LABELS
+from proto.problem import BusyProblem
 from proto.wire.content import Content
 from services.edge.qr_code import qr_svg
 from services.issuer_gateway.languages import LANGUAGES, LearnerLanguage
