@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import secrets
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 
 import msgspec
@@ -27,6 +27,7 @@ class CallContext(msgspec.Struct, frozen=True, gc=False):
 
 NOWHERE = CallContext()
 _current: ContextVar[CallContext] = ContextVar("call_context", default=NOWHERE)
+_asker: ContextVar[Callable[[], str] | None] = ContextVar("call_asker", default=None)
 
 
 def current() -> CallContext:
@@ -34,9 +35,16 @@ def current() -> CallContext:
     return _current.get()
 
 
-def begin(request_id: str) -> None:
-    """Say which request the running task answers from now on; its span stays what it is."""
+def begin(request_id: str, asker: Callable[[], str] | None = None) -> None:
+    """Say which request the running task answers from now on, and for which client; its span stays what it is."""
     _current.set(CallContext(request_id, _current.get().traceparent))
+    _asker.set(asker)
+
+
+def asker() -> str:
+    """Return the client that the running task works for: its address, or its network; "" in the background."""
+    found = _asker.get()
+    return found() if found is not None else ""
 
 
 def begin_traced(traceparent: str) -> None:

@@ -164,13 +164,13 @@ class Dispatch:
             started = time.perf_counter()
             noted = request[_NOTED] = Noted()
             known = self.request_id(request)
-            call_context.begin(known)
+            call_context.begin(known, asker := lambda: rate_key(self.address_of(request)))
             tally.in_flight += 1
             status, slug, sent_bytes = _CLIENT_GONE, None, 0
             try:
                 observe.begin(request, method, operation)
                 try:
-                    await self._starts.turn(lambda: rate_key(self.address_of(request)))
+                    await self._starts.turn(asker)
                     if is_limited:
                         self._admit(request)
                     if arguments is None:

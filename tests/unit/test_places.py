@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from proto.problem import BusyProblem
-from services.verifier.limits.places import Places
+from services.edge.places import Places
 
 
 def places(*, count: int = 2, per_address: int = 1, waiting_max: int = 8, seconds: float = 30) -> Places:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from proto.problem import BusyProblem
+from services import call_context
 from services.bounded_program import run_bounded, within
 from services.issuer_gateway.waiting.turns import WorkTurns
 
@@ -66,3 +67,26 @@ async def test_a_program_that_takes_too_long_is_ended_and_one_that_fails_is_hear
     echo = "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())"
     ended = await run_bounded(("-c", echo), b"x" * 1_000_000, wait=within(60.0))
     assert (ended.status, ended.written) == (0, b"x" * 1_000_000)
+
+
+async def test_many_of_one_client_leave_room_and_turns_to_others() -> None:
+    places, order, may_end = turns(waiting_max=4), list[str](), asyncio.Event()
+
+    async def work(client: str) -> None:
+        call_context.begin("id", lambda: client)
+        async with places.turn():
+            order.append(client)
+            await may_end.wait()
+
+    async def begun(client: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work(client))
+        await asyncio.sleep(0)
+        return task
+
+    greedy = [await begun("greedy") for _ in range(3)]
+    with pytest.raises(BusyProblem, match="others are at it"):
+        await work("greedy")
+    others = [await begun(each) for each in ("one", "other")]
+    may_end.set()
+    await asyncio.gather(*greedy, *others)
+    assert order == ["greedy", "greedy", "one", "other", "greedy"]

@@ -11,6 +11,7 @@ from proto.problem import BusyProblem
 from proto.wire.verifier import StatisticsAnswer, Verdict
 from services.crypto.rdf_forms import Forms
 from services.crypto.rdf_processes import FormMakers
+from services.edge.places import Places
 from services.follow import Health
 from services.verifier.answers.evaluator import Evaluator, StatusLists
 from services.verifier.answers.questions import (
@@ -24,7 +25,6 @@ from services.verifier.answers.questions import (
 )
 from services.verifier.documents.sent_document import SentDocument
 from services.verifier.languages import ENGLISH, Language
-from services.verifier.limits.places import Places
 from services.verifier.projection.reader import ProjectionReader, ReadTransaction
 from services.verifier.projection.statistics import Wanted
 from services.verifier.projection.troubles import DamagedProjectionProblem, ProjectionProblem

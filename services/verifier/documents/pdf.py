@@ -9,7 +9,7 @@ from proto.bundles.bundle import MEDIA_TYPE as BUNDLE
 from proto.canonical import DECODE_ERRORS
 from proto.problem import InvalidProblem
 from services.bounded_program import Ended, Work, run_bounded
-from services.verifier.limits.places import Places
+from services.edge.places import Places
 
 PDF_MEDIA = "application/pdf"
 READERS_MAX = 4
