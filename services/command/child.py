@@ -16,7 +16,7 @@ from services.embedded.child import LAUNCH
 
 READY_TIMEOUT_S = 180.0
 """What ends is told at once; so long only a service is waited for that hangs, or a machine that has much else to do."""
-STOP_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 15.0
 POLL_INTERVAL_S = 0.05
 LOG_TAIL_BYTES = 1_500
 _OK = 200
