@@ -21,6 +21,7 @@ _MULTICODEC_ED25519 = b"\xed\x01"
 _PUBLIC_BYTES = 32
 
 
+@lru_cache(maxsize=1_024)  # a signer says whose key it is with each signature
 def encode_public_key(raw: bytes) -> PublicKey:
     """Return 32 raw bytes as a multibase key `z6Mk…` (base58btc of multicodec 0xed01, W3C Multikey)."""
     if len(raw) != _PUBLIC_BYTES:

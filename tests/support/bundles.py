@@ -1,10 +1,13 @@
 """Bundles of a `World`: made as a ledger makes them, from the world's own book, entries and tree."""
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
 import msgspec
+import nacl.bindings
+import pytest
 
 from proto import events
 from proto.bundles.bundle import MEDIA_TYPE, Bundle, BundledEntry, BundlePart, bundled, decode_bundle
@@ -138,10 +141,12 @@ def issue_document(world: World, **other: Any) -> tuple[dict[str, Any], Credenti
 
 def assert_every_byte_counts(data: bytes, policy: Policy) -> None:
     """Change each byte of a bundle in turn: it cannot be read then, or a fault is found."""
-    for at in range(len(data)):
-        changed = data[:at] + bytes([data[at] ^ (0x20 if chr(data[at]).isalpha() else 1)]) + data[at + 1 :]
-        try:
-            found = check_bundle(decode_bundle(changed), policy)
-        except Problem:
-            continue
-        assert found.faults, f"byte {at} of the bundle was altered and nobody noticed"
+    with pytest.MonkeyPatch.context() as patched:  # all signatures but one are those of the bundle before
+        patched.setattr(nacl.bindings, "crypto_sign_open", cache(nacl.bindings.crypto_sign_open))
+        for at in range(len(data)):
+            changed = data[:at] + bytes([data[at] ^ (0x20 if chr(data[at]).isalpha() else 1)]) + data[at + 1 :]
+            try:
+                found = check_bundle(decode_bundle(changed), policy)
+            except Problem:
+                continue
+            assert found.faults, f"byte {at} of the bundle was altered and nobody noticed"

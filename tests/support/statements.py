@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -23,9 +24,16 @@ ACCREDITATION = events.Accreditation(body="Agency of Example", url="https://agen
 
 def secret_key(*seed: object) -> SecretKey:
     """Return the one secret key that belongs to this seed."""
-    return SecretKey(hashlib.sha256(":".join(map(str, seed)).encode()).digest())
+    return _secret_key(":".join(map(str, seed)))
 
 
+@lru_cache(maxsize=4_096)
+def _secret_key(seed: str) -> SecretKey:
+    """A pair is made once: a history of sixty statements looks at a thousand keys to choose one that may speak."""
+    return SecretKey(hashlib.sha256(seed.encode()).digest())
+
+
+@lru_cache(maxsize=1_024)
 def p256_public_key(*seed: object) -> PublicKey:
     """Return the P-256 public key that belongs to this seed; nobody knows its secret."""
     for number in range(1000):
@@ -45,6 +53,7 @@ class Party:
         self.did = did or Did(f"did:web:{name}.example")
         self.url = f"https://{name}.example/"
         self._secrets: dict[KeyId, SecretKey] = {}
+        self._records: dict[tuple[Purpose, int], events.KeyRecord] = {}
 
     def secret(self, purpose: Purpose, number: int = 0) -> SecretKey:
         """Return the secret key of that purpose and number; the same one every time."""
@@ -54,8 +63,12 @@ class Party:
 
     def key(self, purpose: Purpose = "event", number: int = 0) -> events.KeyRecord:
         """Return the key's record, as events carry it."""
-        public_key = self.secret(purpose, number).public_key
-        return events.KeyRecord(key_id=key_id_of(self.did, public_key), purpose=purpose, public_key=public_key)
+        known = self._records.get((purpose, number))
+        if known is None:
+            public_key = self.secret(purpose, number).public_key
+            known = events.KeyRecord(key_id=key_id_of(self.did, public_key), purpose=purpose, public_key=public_key)
+            self._records[purpose, number] = known
+        return known
 
     def form_key(self, number: int = 0, purpose: KeyPurpose = "form") -> events.KeyRecordV2:
         """Return the record of a P-256 key of this party."""
