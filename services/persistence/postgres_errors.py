@@ -82,6 +82,14 @@ RESTRICTED_ERRORS = (asyncpg.RestrictViolationError,)
 """What a trigger of ours raises against a change that may never be."""
 LASTING_ERRORS = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
 """What the same statement with the same values is refused for, however often it comes."""
+_OUTAGES = (*OUTAGE_ERRORS, UnavailableProblem)
+
+
+def is_outage(error: Exception) -> bool:
+    """Tell whether an error says nothing of what was worked on: something is away, and the same may go well later."""
+    return isinstance(error, _OUTAGES) and not isinstance(error, LASTING_ERRORS)
+
+
 REFUSED_WRITE_ERRORS = (asyncpg.ReadOnlySQLTransactionError, asyncpg.InsufficientPrivilegeError)
 """The server reads and does not write: a standby, `default_transaction_read_only`, or rights that were taken away."""
 NOT_LEADING_ERRORS = (asyncpg.TargetServerAttributeNotMatched,)

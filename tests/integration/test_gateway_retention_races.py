@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from proto.moment import from_ms
 from proto.problem import BusyProblem
 from proto.wire.gateway import ErasureAnswer
 from services.issuer_gateway.domain.tenant import Tenant
@@ -187,6 +188,44 @@ async def test_a_sweep_goes_on_to_the_next_learner_where_somebody_is_at_work_for
     await _aged(gateway, office)
     assert gateway.inside is not None
     busy = _Busy()
-    assert await Retention(gateway.inside.pool, gateway.inside.unit_of_work, busy).sweep() == 0
+    parts = gateway.inside
+    assert await Retention(parts.pool, parts.unit_of_work, busy, parts.log).sweep() == 0
     assert busy.asked == ["learner"]
     assert await _refs(gateway) == {"learner"}
+
+
+class _Breaks(EraseLearner):
+    """Breaks over whoever comes first, in a way that nobody has thought of."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def erase(
+        self, tenant: Tenant, ref: str, *, if_still: Callable[[Connection], Awaitable[bool]] | None = None
+    ) -> ErasureAnswer:
+        assert tenant.slug == "waterland"
+        assert if_still is not None
+        self.asked.append(ref)
+        if len(self.asked) == 1:
+            raise RuntimeError("nobody has thought of this")
+        return ErasureAnswer(document_count=1, erased_at=from_ms(0))
+
+
+async def test_a_sweep_goes_on_after_whoever_breaks_it_and_takes_a_trail_of_any_length(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.issuer_gateway.learners.retention.ENTRIES_AT_ONCE", 2)
+    office = await gateway.institution("waterland")
+    await office.issue((await office.describe("other")).achievement.uri, "another")
+    await _aged(gateway, office)
+    assert (await _change(office, "PATCH", {"audit_days": 60})).status == 200
+    parts, breaks = gateway.inside, _Breaks()
+    assert parts is not None
+    async with connected(gateway.database.owner_url, application_name="test") as connection:
+        await connection.execute("ALTER TABLE audit_entry DISABLE TRIGGER USER")
+        await connection.execute("UPDATE audit_entry SET recorded_at = now() - interval '61 days' WHERE number <= 3")
+        await connection.execute("ALTER TABLE audit_entry ENABLE TRIGGER USER")
+    sweep = Retention(parts.pool, parts.unit_of_work, breaks, parts.log).sweep
+    assert await sweep() == 1 + 3
+    assert breaks.asked == ["another", "learner"]
+    assert b"retention_failed" in gateway.log.getvalue()

@@ -23,7 +23,7 @@ from services.issuer_gateway.store import application_publication, tenants
 from services.issuer_gateway.store.application_publication import ToPublish
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency
 from services.persistence.postgres import Pool, kept_alive, transaction
-from services.persistence.postgres_errors import LASTING_ERRORS, OUTAGE_ERRORS
+from services.persistence.postgres_errors import is_outage
 
 SPREAD_SECONDS = 2 * 86_400
 _ROWS = 100
@@ -59,7 +59,7 @@ class PublishRecognitions:
             try:
                 await self._publish(each)
             except Exception as error:
-                if isinstance(error, (*OUTAGE_ERRORS, UnavailableProblem)) and not isinstance(error, LASTING_ERRORS):
+                if is_outage(error):
                     raise
                 self._log.failure("recognition_put_off", **fault_values(error))
                 await application_publication.put_off(self._pool, each, seconds=_PUT_OFF_SECONDS)

@@ -14,6 +14,8 @@ from proto.ids import InstitutionId
 from proto.moment import Moment
 from proto.problem import BusyProblem, InvalidProblem, OutcomeUnknownProblem
 from proto.wire.retention import RULES_MAX, RetentionChange, RetentionRules
+from services.edge import Log
+from services.edge.log import fault_values
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.learners.learner_erasure import EraseLearner, KeptLearnerError, UnknownLearnerProblem
 from services.issuer_gateway.log.log_state import wall_clock
@@ -22,17 +24,19 @@ from services.issuer_gateway.unit_of_work import audited_call
 from services.issuer_gateway.unit_of_work.audited_call import AuditedCall
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool, transaction
+from services.persistence.postgres_errors import is_outage
 
 _LEARNERS_AT_ONCE = 500
-_ENTRIES_AT_ONCE = 10_000
+ENTRIES_AT_ONCE = 10_000
 _SWEEP_SECONDS = 3_600.0
 
 
 class Retention:
     """An institution's rules, and the sweep that follows them."""
 
-    def __init__(self, pool: Pool, unit_of_work: UnitOfWork, erase_learner: EraseLearner) -> None:
+    def __init__(self, pool: Pool, unit_of_work: UnitOfWork, erase_learner: EraseLearner, log: Log) -> None:
         self._pool = pool
+        self._log = log
         self._unit_of_work = unit_of_work
         self._erase_learner = erase_learner
 
@@ -66,7 +70,10 @@ class Retention:
         for institution_id in await retention.with_document_rules(self._pool):
             count += await self._sweep_learners(await tenants.by_id(self._pool, institution_id))
         for institution_id in await retention.with_audit_days(self._pool):
-            count += await self._sweep_trail(institution_id)
+            while purged := await self._sweep_trail(institution_id):
+                count += purged
+                if purged < ENTRIES_AT_ONCE:
+                    break
         return count
 
     async def _sweep_learners(self, tenant: Tenant) -> int:
@@ -74,8 +81,18 @@ class Retention:
         while page := await retention.refs(self._pool, tenant.institution_id, after=after, limit=_LEARNERS_AT_ONCE):
             after = page[-1]
             for ref in await retention.outlived(self._pool, tenant.institution_id, page):
-                count += await self._erase(tenant, ref)
+                count += await self._erased(tenant, ref)
         return count
+
+    async def _erased(self, tenant: Tenant, ref: str) -> int:
+        """Erase a learner; whoever breaks us stays until it is mended, and keeps nobody else's from being erased."""
+        try:
+            return await self._erase(tenant, ref)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            self._log.failure("retention_failed", **fault_values(error))
+            return 0
 
     async def _erase(self, tenant: Tenant, ref: str) -> int:
         """Erase a learner as if the institution had asked for it; the record says that its rules did."""
@@ -99,12 +116,13 @@ class Retention:
         return is_outlived
 
     async def _sweep_trail(self, institution_id: InstitutionId) -> int:
+        """Take away a page of what is kept no longer of a trail, and return how many entries that was."""
         async with transaction(self._pool) as connection:
             await retention.hold(connection, [institution_id])
             days = await retention.audit_days(connection, institution_id)
             if days is None:
                 return 0
-            count = await audit_trail.purge(connection, institution_id, days=days, limit=_ENTRIES_AT_ONCE)
+            count = await audit_trail.purge(connection, institution_id, days=days, limit=ENTRIES_AT_ONCE)
             if count:
                 record = by_retention(institution_id, "purge_audit_trail", wall_clock(), count=str(count))
                 await audit_trail.add(connection, [record])

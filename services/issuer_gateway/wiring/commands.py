@@ -89,7 +89,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         request_reader=RequestReader(pool, parts.learner_keys),
         decide_request=_decide_request(parts, issuing),
         erase_learner=erase_learner,
-        retention=Retention(pool, parts.unit_of_work, erase_learner),
+        retention=Retention(pool, parts.unit_of_work, erase_learner, parts.log),
         holder_links=links,
         shown_by_links=shown,
         export_holdings=_export_holdings(parts, links, shown, papers, config),
