@@ -157,6 +157,13 @@ class RecognisedPage(Body, frozen=True, kw_only=True):
     freshness: Check
 
 
+class LookAlike(Body, frozen=True, kw_only=True):
+    """Another institution of the register, whose name looks the same."""
+
+    did: Did
+    legal_name: str
+
+
 class IssuerAnswer(Body, frozen=True, kw_only=True):
     """`GET /v1/issuers/{did}`: what the register says, the keys, what was done, and how old the knowledge is.
 
@@ -168,6 +175,8 @@ class IssuerAnswer(Body, frozen=True, kw_only=True):
     as_of: AsOf
     freshness: Check
     successor_name: str | None = None
+    look_alikes: tuple[LookAlike, ...] = ()
+    """Others whose names look the same, whatever letters they are written with; its successor is not among them."""
     uri_prefixes: tuple[str, ...] = ()
     profiles: tuple[ProfileFacts, ...] = ()
     counts: ActCounts = ActCounts()

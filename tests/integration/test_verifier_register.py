@@ -87,6 +87,16 @@ async def test_a_registrar_is_told_which_name_on_the_register_a_new_one_looks_li
     assert names["omega"] in said
     assert await notes("Academie de la Meuse") == []
     assert await notes(names["delta"], delta) == [], "its own name"
+    world.admit("other", legal_name="ACADEMIE DU D\u0395LTA")
+    await verifier.catches_up()
+    shown = await _get(verifier, f"/v1/issuers/{quote(delta, safe='')}", IssuerAnswer)
+    assert [(each.did, each.legal_name) for each in shown.look_alikes] == [
+        (world.party("other").did, "ACADEMIE DU D\u0395LTA")
+    ]
+    alpha = await _get(verifier, f"/v1/issuers/{quote(world.party('alpha').did, safe='')}", IssuerAnswer)
+    assert alpha.look_alikes == ()
+    async with verifier.session.get(f"{verifier.url}/issuers/{quote(delta, safe='')}?lang=de") as page:
+        assert "Nicht zu verwechseln mit" in await page.text()
     (said,) = await resemblance_notes("Alpha", "did:web:new.example", verifier="http://127.0.0.1:1")
     assert "was not compared with those on the register" in said
 

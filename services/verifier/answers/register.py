@@ -17,6 +17,7 @@ from proto.wire.register import (
     DecisionFacts,
     IssuerAnswer,
     IssuerSummary,
+    LookAlike,
     RecognisedAchievement,
 )
 from proto.wire.verifier import AsOf, Check
@@ -29,6 +30,7 @@ from services.verifier.verdict.staleness import live_state
 
 SHOWN_MAX = 20
 """So many rows of each list stand at an institution; the lists themselves have all."""
+LOOK_ALIKES_MAX = 5
 _EQF_LEVELS = range(1, 9)
 _Shown = Literal["achievements", "recognises", "recognised_by", "decisions"]
 
@@ -101,6 +103,7 @@ class Register:
             as_of=as_of,
             freshness=freshness,
             successor_name=self.name_of(successor) if successor else None,
+            look_alikes=self._look_alikes(known.legal_name, did, besides=successor),
             uri_prefixes=self.prefixes(did),
             profiles=facts.profile_facts(self._book, issuer),
             counts=ActCounts(**{f"{kind}_count": count for kind, (count, _) in acts.items()}),
@@ -111,6 +114,10 @@ class Register:
             decisions=tuple(decisions[:SHOWN_MAX]),
             has_more=tuple(name for name, rows in lists.items() if len(rows) > SHOWN_MAX),
         )
+
+    def _look_alikes(self, name: str, did: Did, *, besides: Did | None) -> tuple[LookAlike, ...]:
+        found = self._lists.looking_like(name, but=did, limit=LOOK_ALIKES_MAX)
+        return tuple(LookAlike(did=each, legal_name=self.name_of(each)) for each in found if each != besides)
 
     def prefixes(self, did: Did) -> tuple[str, ...]:
         """Return the beginnings of addresses that the register gives to an institution now."""

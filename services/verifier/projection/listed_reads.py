@@ -8,6 +8,7 @@ import msgspec
 
 from proto.fold import fold
 from proto.ids import Did
+from proto.look_alikes import skeleton
 from services.verifier.projection.listed import AwardKey, AwardSum, RecognisedKey, RecognisedSum
 
 WORDS_MAX = 6
@@ -77,6 +78,14 @@ class ListedReads:
             [*values, limit],
         )
         return [InstitutionPlace(*checked(row, tuple[str, str])) for row in found]
+
+    def looking_like(self, name: str, *, but: Did, limit: int) -> list[Did]:
+        """Return other institutions whose names look the same, in the order of their names."""
+        found = self._connection.execute(
+            "SELECT did FROM institution WHERE look = ? AND look <> '' AND did <> ? ORDER BY place, did LIMIT ?",
+            (skeleton(name), but, limit),
+        )
+        return [checked(row, tuple[Did])[0] for row in found]
 
     def countries(self) -> list[str]:
         """Return the countries of all institutions."""

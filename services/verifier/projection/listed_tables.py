@@ -11,6 +11,7 @@ import msgspec
 from proto.fold import fold
 from proto.ids import CredentialId, Did
 from proto.lifecycle import Book, Life
+from proto.look_alikes import skeleton
 from services.persistence import sqlite_states
 from services.verifier.projection.listed import NEWEST_MAX, AwardKey, AwardSum, Gain, RecognisedKey, RecognisedSum
 from services.verifier.verdict.facts import issuer_facts
@@ -19,11 +20,13 @@ SCHEMA = """
 CREATE TABLE growth (day TEXT, kind TEXT, entries INTEGER NOT NULL, PRIMARY KEY (day, kind)) WITHOUT ROWID;
 CREATE TABLE newest_entry (leaf_index INTEGER PRIMARY KEY, entry BLOB NOT NULL);
 CREATE TABLE institution (
-    did TEXT PRIMARY KEY, place TEXT NOT NULL, words TEXT NOT NULL, country TEXT NOT NULL, state TEXT NOT NULL
+    did TEXT PRIMARY KEY, place TEXT NOT NULL, words TEXT NOT NULL, country TEXT NOT NULL, state TEXT NOT NULL,
+    look TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX institution_by_place ON institution (place, did);
 CREATE INDEX institution_by_country ON institution (country, place, did);
 CREATE INDEX institution_by_state ON institution (state, place, did);
+CREATE INDEX institution_by_look ON institution (look, place, did);
 CREATE TABLE award (
     achievement TEXT, issuer TEXT,
     credentials INTEGER NOT NULL, stacks INTEGER NOT NULL, revocations INTEGER NOT NULL, suspensions INTEGER NOT NULL,
@@ -122,8 +125,8 @@ def save_institutions(connection: sqlite3.Connection, book: Book) -> None:
         accredited_by = found.accreditation.body if found.accreditation else ""
         words = fold(f"{found.legal_name} {did} {accredited_by}")
         connection.execute(
-            "INSERT OR REPLACE INTO institution VALUES (?, ?, ?, ?, ?)",
-            (did, fold(found.legal_name), words, found.country, found.state),
+            "INSERT OR REPLACE INTO institution VALUES (?, ?, ?, ?, ?, ?)",
+            (did, fold(found.legal_name), words, found.country, found.state, skeleton(found.legal_name)),
         )
 
 

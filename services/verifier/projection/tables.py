@@ -18,7 +18,7 @@ from services.persistence import sqlite_states
 from services.verifier.projection import described_tables, listed_tables, precedents
 from services.verifier.projection.statistic_counts import StatisticKey, StatisticSum
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 SCHEMA = (
     sqlite_states.SCHEMA
     + """
