@@ -18,7 +18,7 @@ from proto.problem import UnavailableProblem
 from proto.wire.batches import BatchState
 from services.issuer_gateway.batches.batch_storage import RowCounts
 from services.issuer_gateway.batches.batch_upload import BatchPart, part_name
-from services.issuer_gateway.batches.batch_worker import PreparedPart
+from services.issuer_gateway.batches.part_work import PreparedPart
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.batch_keys import BatchKey, BatchKeys
 from services.issuer_gateway.keys.keystore import KEY_BYTES, Keystore

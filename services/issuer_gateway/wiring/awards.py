@@ -7,8 +7,9 @@ from services.issuer_gateway.batches.batch_changes import ChangeMany
 from services.issuer_gateway.batches.batch_reader import BatchReader
 from services.issuer_gateway.batches.batch_storage import PostgresBatchStorage
 from services.issuer_gateway.batches.batch_upload import BatchUploads
-from services.issuer_gateway.batches.batch_worker import BatchWorker, PartWork
+from services.issuer_gateway.batches.batch_worker import BatchWorker
 from services.issuer_gateway.batches.lists_in_hand import ListsInHand
+from services.issuer_gateway.batches.part_work import PartWork
 from services.issuer_gateway.batches.small_batch import IssueList, ListAnswers
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.credentials.decide_awards import DecideAwards
