@@ -211,6 +211,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Rows of a file in the background that are done in one transaction, which waits for the disk: three groups."""
     batch_part_bytes_max: int = 4_194_304
     """Bytes of the rows of such a part, of which two are in memory at a time."""
+    batch_apart_from_rows: int = 4_000
+    """Files of so many rows are read and prepared by a process of their own, which takes a second to begin."""
     batch_shuffled_bytes_max: int = 8_388_608
     """Rows of a file are put in order by lot, so many bytes of them at a time: all, of most files."""
     coalesced_max: int = 64

@@ -339,3 +339,6 @@ class FakeRows:
     def call_relay(self) -> None:
         """Have what the rows said sent now."""
         self._writer.call_relay()
+
+    async def rest(self) -> None:
+        """Keep nothing: there is nothing to keep."""

@@ -79,10 +79,12 @@ class BatchWorker:
                 await self._turn()
         finally:
             await self._ahead.close()
+            await self._parts.rest()
 
     async def _turn(self) -> None:
         try:
             if not await self.step():
+                await self._parts.rest()
                 await self._sweep()
                 await self._called.wait(_POLL_SECONDS)
         except _BrokenBatchError as error:
@@ -191,4 +193,8 @@ class RowWork(Protocol):
 
     def call_relay(self) -> None:
         """Have what the rows said sent now, and wait for nothing."""
+        ...
+
+    async def rest(self) -> None:
+        """Keep nothing that only work needs: there is none now."""
         ...

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from proto.moment import Moment
 from proto.problem import MalformedProblem, Problem
 from proto.tables.changes_csv import ChangeRow, NumberedChange
 from proto.tables.records import FileRecord
@@ -14,6 +15,7 @@ from services.edge.body import Turns
 from services.issuer_gateway.batches.batch_changes import ChangeMany
 from services.issuer_gateway.batches.batch_dry_run import DryRun
 from services.issuer_gateway.batches.batch_upload import BatchPart
+from services.issuer_gateway.batches.prepare_apart import PrepareApart, ReadyRow
 from services.issuer_gateway.batches.row_problems import document_of
 from services.issuer_gateway.batches.rows import award_row, change_row, meant
 from services.issuer_gateway.batches.small_batch import found_before, row_repeated
@@ -22,6 +24,7 @@ from services.issuer_gateway.credentials.earlier_awards import content_of
 from services.issuer_gateway.credentials.issue_credential import IssueCredential
 from services.issuer_gateway.credentials.prepare_rows import ROWS_AT_A_TIME, PrepareRows, ReadRow
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
+from services.issuer_gateway.domain.issuing import COMMITMENTS_FROM
 from services.issuer_gateway.domain.places_at_hand import lending
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import Keystore
@@ -57,6 +60,7 @@ class PartWork:
     issue: IssueCredential
     changes: ChangeMany
     keystore: Keystore
+    prepare_apart: PrepareApart
 
     def check_followed(self) -> None:
         """Raise `LogNotFollowedProblem` where nothing is said to the log now."""
@@ -69,8 +73,11 @@ class PartWork:
         reading = batches.reading_of(batch.reading)
         if batch.kind == "changes":
             return _read_changes(batch, tenant, part, records, key=key)
+        now = self.writer.now()
+        apart = await self._apart(batch, tenant, part, now=now)
         rows: list[ReadRow] = []
-        said: dict[int, bytes] = {}
+        said = {line: row.said for line, row in apart.items()}
+        records = [record for record in records if record.line not in apart]
         for start in range(0, len(records), ROWS_AT_A_TIME):
             await asyncio.sleep(0)
             some = [award_row(part.header, record, reading) for record in records[start : start + ROWS_AT_A_TIME]]
@@ -78,10 +85,25 @@ class PartWork:
             said |= {row.line: content_of(row.award, tenant.zone) for row in some if row.award is not None}
             rows += some
         items, refused = await self.rows.prepare(
-            tenant, rows, self.writer.now(), is_dry=batch.is_dry_run, api_key_id=batch.api_key_id
+            tenant, rows, now, is_dry=batch.is_dry_run, api_key_id=batch.api_key_id
         )
-        fingerprints = {line: _fingerprint(content, key) for line, content in said.items()}
-        return PreparedPart(part=part, key=key, tenant=tenant, fingerprints=fingerprints, items=items, refused=refused)
+        items |= {line: row.item for line, row in apart.items()}
+        return PreparedPart(
+            part=part,
+            key=key,
+            tenant=tenant,
+            fingerprints={line: _fingerprint(content, key) for line, content in said.items()},
+            items={line: items[line] for line, _ in part.records if line in items},
+            refused=refused,
+        )
+
+    async def _apart(
+        self, batch: batches.BackgroundBatch, tenant: Tenant, part: BatchPart, *, now: Moment
+    ) -> dict[int, ReadyRow]:
+        """Return by line the rows that another process has prepared; by rules version 1 a row is signed here."""
+        if self.writer.rules_version < COMMITMENTS_FROM:
+            return {}
+        return await self.prepare_apart.rows(batch, tenant, part, now=now)
 
     async def results(
         self, connection: Connection, batch: batches.BackgroundBatch, prepared: PreparedPart
@@ -92,6 +114,10 @@ class PartWork:
     def call_relay(self) -> None:
         """Have what the rows said sent now, and wait for nothing."""
         self.writer.call_relay()
+
+    async def rest(self) -> None:
+        """Keep nothing that only work needs: there is none now."""
+        await self.prepare_apart.close()
 
 
 def _read_changes(

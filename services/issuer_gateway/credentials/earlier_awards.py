@@ -5,8 +5,9 @@ award says in `on_repeat` whether it takes the earlier one's place or is one mor
 stands in nobody's way; one that was revoked is not made again by a list that is sent again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -94,19 +95,18 @@ class Item(Protocol):
 
 
 class _Made(msgspec.Struct, kw_only=True):
-    """One award that was made: what it says, which is asked of few, and its credential."""
+    """One award that was made: its credential, and what its document says, which is asked of few."""
 
-    document: Mapping[str, Any]
-    version: str
     credential_id: CredentialId
     event_id: EventId
+    say: Callable[[], Any]
     known: Any = None
 
     @property
     def said(self) -> Any:
         """What its document says, comparable with what others said."""
         if self.known is None:
-            self.known = _said(self.document, self.version)
+            self.known = self.say()
         return self.known
 
 
@@ -152,9 +152,8 @@ class EarlierAwards:
             if key is None:
                 continue
             document = _DECODE(key.open(each.sealed_document, "document", each.credential_id))["document"]
-            made = _Made(
-                document=document, version=each.version, credential_id=each.credential_id, event_id=each.event_id
-            )
+            say = partial(_said, document, each.version)
+            made = _Made(credential_id=each.credential_id, event_id=each.event_id, say=say)
             self._made.setdefault((each.ref, each.achievement_id), []).append(made)
 
     @property
@@ -200,12 +199,7 @@ class EarlierAwards:
 
     def issued(self, item: Item, replaced: Sequence[CredentialId] = ()) -> None:
         """Count what this transaction issues, and no more what it replaces."""
-        made = _Made(
-            document=item.document,
-            version=item.achievement.achievement.version,
-            credential_id=item.credential_id,
-            event_id=item.event_id,
-        )
+        made = _Made(credential_id=item.credential_id, event_id=item.event_id, say=partial(said_of, item))
         known = [each for each in self._made.get(_pair(item), []) if each.credential_id not in replaced]
         self._made[_pair(item)] = [*known, made]
 

@@ -1,7 +1,7 @@
 """From an award to its document and its signed event: all that needs no transaction. Stores nothing."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import nacl.utils
@@ -21,7 +21,7 @@ from services.issuer_gateway.achievements.document_parts import AchievementPart,
 from services.issuer_gateway.credentials.annex_gate import check_complete
 from services.issuer_gateway.credentials.prepared_award import PreparedAward, Sealed
 from services.issuer_gateway.domain.award_draft import AwardDraft, AwardDrafts
-from services.issuer_gateway.domain.awarding import document_of
+from services.issuer_gateway.domain.awarding import Common, document_of
 from services.issuer_gateway.domain.issuing import (
     COMMITMENTS_FROM,
     IssueStatement,
@@ -30,10 +30,9 @@ from services.issuer_gateway.domain.issuing import (
     stacked_event,
     statement_of,
 )
+from services.issuer_gateway.domain.places_at_hand import Given
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.status_lists import StatusLists
 from services.issuer_gateway.store import achievements
-from services.issuer_gateway.unit_of_work.log_writer import LogWriter
 from services.persistence.postgres import Connection, Pool
 
 DOCUMENT_ID_BYTES = 16
@@ -93,6 +92,31 @@ class Stacked(NamedTuple):
     documented: Sequence[Component]
 
 
+class Signs(Protocol):
+    """By which rules the log judges what is said now, and who signs what is said by rules version 1."""
+
+    @property
+    def rules_version(self) -> int:
+        """The version of the rules in force, as far as the log is followed."""
+        ...
+
+    def common_fields(self, tenant: Tenant, *, now: Moment) -> Common:
+        """Return what the institution's next event carries."""
+        ...
+
+    async def sign(self, tenant: Tenant, event: events.Event) -> Opened:
+        """Return the event, signed with the institution's event key; raises `NoKeyProblem`."""
+        ...
+
+
+class Places(Protocol):
+    """Who gives places on status lists."""
+
+    async def place(self, tenant: Tenant) -> Given:
+        """Return a place that nobody had before and nobody gets after."""
+        ...
+
+
 class PrepareAward:
     """Makes documents and events of awards. `annex_gate` is the gateway's; an institution's may be stricter.
 
@@ -101,8 +125,8 @@ class PrepareAward:
 
     def __init__(
         self,
-        writer: LogWriter,
-        status_lists: StatusLists,
+        writer: Signs,
+        status_lists: Places,
         parts: AchievementParts,
         *,
         annex_gate: AnnexGate,
@@ -167,7 +191,7 @@ class PrepareAward:
             statement=statement,
             commitment=named.commitment,
             opened=named.opened,
-            sealed=Sealed(
+            kept=Sealed(
                 document=named.document, notes=(*notes, *of_all), unmapped=unmapped, claims_seed=named.seed.hex()
             ),
             part=part,
@@ -205,7 +229,7 @@ class PrepareAward:
             statement=draft.statement,
             commitment=made.commitment,
             opened=None,
-            sealed=Sealed(document=made.document, notes=notes, claims_seed=seed.hex()),
+            kept=Sealed(document=made.document, notes=notes, claims_seed=seed.hex()),
             part=self._parts.of(tenant, achievement),
             place=place,
             api_key_id=api_key_id,

@@ -7,7 +7,7 @@ import msgspec
 from proto.documents.credential import Award
 from proto.envelope import Opened
 from proto.ids import ApiKeyId, Commitment, CredentialId, EventId
-from services.issuer_gateway.achievements.document_parts import AchievementPart, without_part
+from services.issuer_gateway.achievements.document_parts import AchievementPart, with_part, without_part
 from services.issuer_gateway.credentials.prerequisites import Asking
 from services.issuer_gateway.domain.issuing import COMMITMENTS_FROM, IssueStatement
 from services.issuer_gateway.domain.places_at_hand import Given
@@ -27,6 +27,20 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the salts of its claims come from, 32 bytes in hexadecimal; "" in a document of rules version 1."""
 
 
+_DECODE = msgspec.json.Decoder(Sealed).decode
+
+
+class EncodedSealed(msgspec.Struct, frozen=True):
+    """What is sealed of a credential, as it is sealed: made by another process, and read here by few who ask."""
+
+    form: bytes
+
+    def read(self, part: AchievementPart) -> Sealed:
+        """Return it with the whole document; `part` is what its document shares with others."""
+        sealed = _DECODE(self.form)
+        return msgspec.structs.replace(sealed, document=with_part(sealed.document, part.stored))
+
+
 class PreparedAward(msgspec.Struct, frozen=True, kw_only=True):
     """A credential that is ready to be issued: its document, and what its event says or will say."""
 
@@ -38,7 +52,7 @@ class PreparedAward(msgspec.Struct, frozen=True, kw_only=True):
     """What rules version 2 has an event say of it; None by version 1, which says the id."""
     opened: Opened | None
     """The event that issues it; None by version 2 until it is decided who goes out together."""
-    sealed: Sealed
+    kept: Sealed | EncodedSealed
     part: AchievementPart
     place: Given | None
     components: tuple[CredentialId, ...] = ()
@@ -58,6 +72,11 @@ class PreparedAward(msgspec.Struct, frozen=True, kw_only=True):
     def rules_version(self) -> int:
         """The version of the rules that it was prepared by."""
         return 1 if self.commitment is None else COMMITMENTS_FROM
+
+    @property
+    def sealed(self) -> Sealed:
+        """What is sealed of it, with the whole document."""
+        return self.kept if isinstance(self.kept, Sealed) else self.kept.read(self.part)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -80,7 +99,7 @@ class PreparedAward(msgspec.Struct, frozen=True, kw_only=True):
         if not notes:
             return self
         sealed = msgspec.structs.replace(self.sealed, notes=(*self.sealed.notes, *notes))
-        return msgspec.structs.replace(self, sealed=sealed)
+        return msgspec.structs.replace(self, kept=sealed)
 
     def replacing(self, revocations: tuple[OutboxEvent, ...]) -> "PreparedAward":
         """Return the same with revocations of what it replaces."""
@@ -89,4 +108,6 @@ class PreparedAward(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def to_seal(self) -> bytes:
         """What is sealed under the learner's key: all but what the part, which is stored beside, says."""
-        return _ENCODE(msgspec.structs.replace(self.sealed, document=without_part(self.sealed.document)))
+        if isinstance(self.kept, EncodedSealed):
+            return self.kept.form
+        return _ENCODE(msgspec.structs.replace(self.kept, document=without_part(self.kept.document)))

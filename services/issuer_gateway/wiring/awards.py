@@ -1,6 +1,7 @@
 """How awards become credentials, one by one and in lists: each part with the few others that it uses."""
 
 import dataclasses
+from functools import partial
 
 from services.issuer_gateway.achievements.document_parts import AchievementParts
 from services.issuer_gateway.batches.batch_changes import ChangeMany
@@ -10,12 +11,14 @@ from services.issuer_gateway.batches.batch_upload import BatchUploads
 from services.issuer_gateway.batches.batch_worker import BatchWorker
 from services.issuer_gateway.batches.lists_in_hand import ListsInHand
 from services.issuer_gateway.batches.part_work import PartWork
+from services.issuer_gateway.batches.prepare_apart import PrepareApart
 from services.issuer_gateway.batches.small_batch import IssueList, ListAnswers
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.credentials.decide_awards import DecideAwards
 from services.issuer_gateway.credentials.issue_credential import IssueCredential
 from services.issuer_gateway.credentials.prepare_award import PrepareAward
 from services.issuer_gateway.credentials.prepare_rows import PrepareRows
+from services.issuer_gateway.store import achievements
 from services.issuer_gateway.wiring.parts import Parts
 
 _MS = 1000
@@ -25,6 +28,7 @@ _MS = 1000
 class Issuing:
     """How awards become credentials, whichever way they come."""
 
+    parts: AchievementParts
     prepare: PrepareAward
     rows: PrepareRows
     decide: DecideAwards
@@ -33,10 +37,11 @@ class Issuing:
 
 def make_issuing(parts: Parts, config: Config) -> Issuing:
     """Return how awards become credentials."""
+    achievement_parts = AchievementParts()
     prepare = PrepareAward(
         parts.writer,
         parts.status_lists,
-        AchievementParts(),
+        achievement_parts,
         annex_gate=config.annex_gate,
         verifier_url=config.verifier_url,
     )
@@ -57,7 +62,7 @@ def make_issuing(parts: Parts, config: Config) -> Issuing:
         learner_keys=parts.learner_keys,
     )
     rows = PrepareRows(parts.pool, prepare, parts.status_lists, log=parts.log)
-    return Issuing(prepare=prepare, rows=rows, decide=decide, issue=issue)
+    return Issuing(parts=achievement_parts, prepare=prepare, rows=rows, decide=decide, issue=issue)
 
 
 def make_worker(parts: Parts, issuing: Issuing, config: Config) -> BatchWorker:
@@ -79,6 +84,13 @@ def make_worker(parts: Parts, issuing: Issuing, config: Config) -> BatchWorker:
         issue=issuing.issue,
         changes=changes,
         keystore=parts.keystore,
+        prepare_apart=PrepareApart(
+            partial(achievements.by_uris, parts.pool),
+            parts.status_lists,
+            issuing.parts,
+            annex_gate=config.annex_gate,
+            verifier_url=config.verifier_url,
+        ),
     )
     return BatchWorker(
         PostgresBatchStorage(parts.pool),

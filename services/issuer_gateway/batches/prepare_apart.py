@@ -1,0 +1,271 @@
+"""Rows of large files, read and prepared by a process beside this one, on a core of its own. Stores nothing.
+
+A row that does not come back from it (because something is wrong in it, or the process is not there) is prepared here
+as any other: what becomes of a row does not depend on it. What is true if we crash here: nothing has happened, but for
+places on a status list, which are never given again; the process ends with its standard input.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol, Self, TypeVar
+
+import msgspec
+
+from proto.canonical import DECODE_ERRORS
+from proto.documents.annex_i import AnnexGate
+from proto.ids import BatchId, InstitutionId
+from proto.moment import Moment
+from services.crypto.messages import LENGTH_BYTES, framed
+from services.issuer_gateway.achievements.document_parts import AchievementParts
+from services.issuer_gateway.batches.batch_upload import BatchPart
+from services.issuer_gateway.batches.prepare_process import AwardsKnown, AwardsNamed, PartAsked, PartMade, RowMade
+from services.issuer_gateway.config import LIMITS
+from services.issuer_gateway.credentials.prepared_award import EncodedSealed, PreparedAward
+from services.issuer_gateway.domain.places_at_hand import Given
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.store.achievements import StoredAchievement
+from services.issuer_gateway.store.batches import BackgroundBatch
+
+ANSWER_SECONDS_MAX = 60.0
+START_SECONDS_MAX = 60.0
+PROGRAM = ("-m", "services.issuer_gateway.batches.prepare_process")
+_ROWS_AT_A_TIME = 64
+_GREETING = msgspec.msgpack.Decoder(PartMade)
+_NAMED = msgspec.msgpack.Decoder(AwardsNamed)
+_MADE = msgspec.msgpack.Decoder(PartMade)
+_ROW = msgspec.msgpack.Decoder(RowMade)
+_T = TypeVar("_T")
+
+
+Find = Callable[[InstitutionId, Sequence[str]], Awaitable[Mapping[str, StoredAchievement]]]
+"""Finds an institution's achievements by what awards call them."""
+
+
+class GivesPlaces(Protocol):
+    """Who gives places on status lists, and has them back."""
+
+    async def reserve(self, tenant: Tenant, count: int) -> None:
+        """Have so many places at hand."""
+
+    async def place(self, tenant: Tenant) -> Given:
+        """Return a place that nobody had before and nobody gets after."""
+
+    def take_back(self, places: Iterable[Given]) -> None:
+        """Have places again that no document has."""
+
+
+class ReadyRow(NamedTuple):
+    """A row that is ready to be issued, and what tells it from other rows of its file."""
+
+    item: PreparedAward
+    said: bytes
+
+
+class _GoneError(Exception):
+    """The process has ended, could not be started, or takes too long."""
+
+
+class _Process:
+    """The process; it is asked one thing at a time, and is to be closed where it was not heard out."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, program: Sequence[str]) -> Self:
+        """Return a process that is warm; raises `_GoneError`. None is left behind where this is cancelled."""
+        spawning = asyncio.ensure_future(_spawn(program))
+        try:
+            found = cls(await asyncio.shield(spawning))
+        except OSError as error:
+            raise _GoneError from error
+        except asyncio.CancelledError:
+            await cls(await spawning).close()
+            raise
+        try:
+            await found.answer(_GREETING, seconds=START_SECONDS_MAX)
+        except BaseException:
+            await found.close()
+            raise
+        return found
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        return self._process.pid
+
+    async def ask(self, question: PartAsked | AwardsKnown, answer: "msgspec.msgpack.Decoder[_T]") -> _T:
+        """Return the answer to a question; raises `_GoneError`."""
+        stdin = self._process.stdin
+        if stdin is None or stdin.is_closing():
+            raise _GoneError
+        stdin.write(framed(question))
+        return await self.answer(answer, seconds=ANSWER_SECONDS_MAX)
+
+    async def answer(self, answer: "msgspec.msgpack.Decoder[_T]", *, seconds: float) -> _T:
+        """Return what it says next; raises `_GoneError`."""
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(seconds):
+                head = await self._process.stdout.readexactly(LENGTH_BYTES)
+                return answer.decode(await self._process.stdout.readexactly(int.from_bytes(head)))
+        except (asyncio.IncompleteReadError, OSError, TimeoutError, *DECODE_ERRORS) as error:
+            raise _GoneError from error
+
+    async def close(self) -> None:
+        """End it, whatever it is doing."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+
+
+async def _spawn(program: Sequence[str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", *program),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={},
+    )
+
+
+class PrepareApart:
+    """Has the process while large files are worked on. `annex_gate` and `verifier_url` are the gateway's."""
+
+    def __init__(
+        self,
+        find: Find,
+        status_lists: GivesPlaces,
+        parts: AchievementParts,
+        *,
+        annex_gate: AnnexGate,
+        verifier_url: str | None,
+        program: Sequence[str] = PROGRAM,
+        rows_min: int = LIMITS.batch_apart_from_rows,
+    ) -> None:
+        self._find = find
+        self._status_lists = status_lists
+        self._parts = parts
+        self._annex_gate = annex_gate
+        self._verifier_url = verifier_url
+        self._program = program
+        self._rows_min = rows_min
+        self._one = asyncio.Lock()
+        self._process: _Process | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._left_alone: BatchId | None = None
+        """The batch with which the process ended: it is done here."""
+
+    async def rows(
+        self, batch: BackgroundBatch, tenant: Tenant, part: BatchPart, *, now: Moment
+    ) -> dict[int, ReadyRow]:
+        """Return by line those rows of a part of awards that are ready to be issued; the others are the caller's.
+
+        Raises what a database does that is away.
+        """
+        if not self._is_worth_it(batch):
+            return {}
+        async with self._one:
+            process = self._process
+            if process is None:
+                self._begin()
+                return {}
+            try:
+                return await self._exchanged(process, batch, tenant, part, now=now)
+            except _GoneError:
+                self._left_alone = batch.batch_id
+                await self._end()
+                return {}
+            except BaseException:  # a question without its answer
+                await self._end()
+                raise
+
+    def _is_worth_it(self, batch: BackgroundBatch) -> bool:
+        is_large = batch.row_count >= self._rows_min and batch.batch_id != self._left_alone
+        return is_large and not batch.is_dry_run and len(os.sched_getaffinity(0)) > 1
+
+    def _begin(self) -> None:
+        if self._starting is None or self._starting.done():
+            self._starting = asyncio.create_task(self._start(), name="prepare-process")
+
+    async def until_started(self) -> None:
+        """Return when the process that was begun is there, or could not be started."""
+        if self._starting is not None:
+            await asyncio.wait({self._starting})
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process, None without one."""
+        return self._process.pid if self._process else None
+
+    async def _start(self) -> None:
+        with contextlib.suppress(_GoneError):
+            self._process = await _Process.start(self._program)
+
+    async def _exchanged(
+        self, process: _Process, batch: BackgroundBatch, tenant: Tenant, part: BatchPart, *, now: Moment
+    ) -> dict[int, ReadyRow]:
+        asked = PartAsked(
+            tenant,
+            part,
+            batch.reading,
+            batch.on_repeat,
+            batch.may_revoke,
+            self._annex_gate,
+            self._verifier_url,
+            now,
+        )
+        named = await process.ask(asked, _NAMED)
+        known = await self._find(tenant.institution_id, named.uris)
+        await self._status_lists.reserve(tenant, named.count)
+        places = [await self._status_lists.place(tenant) for _ in range(named.count)]
+        used: set[int] = set()
+        try:
+            made = await process.ask(AwardsKnown(dict(known), tuple(places)), _MADE)
+            rows = await _decoded(made.rows)
+            used |= {row.place for row in rows}
+        finally:
+            self._status_lists.take_back(place for number, place in enumerate(places) if number not in used)
+        found = {}
+        for row in rows:
+            achievement = known[row.achievement]
+            item = PreparedAward(
+                award=row.award,
+                achievement=achievement,
+                credential_id=row.credential_id,
+                statement=made.statements[row.statement],
+                commitment=row.commitment,
+                opened=None,
+                kept=EncodedSealed(row.form),
+                part=self._parts.of(tenant, achievement),
+                place=places[row.place],
+                api_key_id=batch.api_key_id,
+            )
+            found[row.line] = ReadyRow(item, row.said)
+        return found
+
+    async def close(self) -> None:
+        """End the process: there is nothing to prepare now."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
+            self._starting = None
+        async with self._one:
+            await self._end()
+
+    async def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            await process.close()
+
+
+async def _decoded(rows: Sequence[msgspec.Raw]) -> list[RowMade]:
+    """Return rows; others get their turn in between."""
+    found = []
+    for count, row in enumerate(rows, start=1):
+        if count % _ROWS_AT_A_TIME == 0:
+            await asyncio.sleep(0)
+        found.append(_ROW.decode(row))
+    return found
