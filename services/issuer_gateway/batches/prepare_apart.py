@@ -7,7 +7,6 @@ places on a status list, which are never given again; the process ends with its 
 
 import asyncio
 import contextlib
-import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, Self, TypeVar
@@ -156,7 +155,7 @@ class PrepareApart:
         self._process: _Process | None = None
         self._starting: asyncio.Task[None] | None = None
         self._left_alone: BatchId | None = None
-        """The batch with which the process ended: it is done here."""
+        """The batch with which the process ended, or could not be started: it is done here."""
 
     async def rows(
         self, batch: BackgroundBatch, tenant: Tenant, part: BatchPart, *, now: Moment
@@ -170,7 +169,7 @@ class PrepareApart:
         async with self._one:
             process = self._process
             if process is None:
-                self._begin()
+                self._begin(batch.batch_id)
                 return {}
             try:
                 return await self._exchanged(process, batch, tenant, part, now=now)
@@ -184,11 +183,11 @@ class PrepareApart:
 
     def _is_worth_it(self, batch: BackgroundBatch) -> bool:
         is_large = batch.row_count >= self._rows_min and batch.batch_id != self._left_alone
-        return is_large and not batch.is_dry_run and len(os.sched_getaffinity(0)) > 1
+        return is_large and not batch.is_dry_run
 
-    def _begin(self) -> None:
+    def _begin(self, batch_id: BatchId) -> None:
         if self._starting is None or self._starting.done():
-            self._starting = asyncio.create_task(self._start(), name="prepare-process")
+            self._starting = asyncio.create_task(self._start(batch_id), name="prepare-process")
 
     async def until_started(self) -> None:
         """Return when the process that was begun is there, or could not be started."""
@@ -200,9 +199,11 @@ class PrepareApart:
         """The id of the process, None without one."""
         return self._process.pid if self._process else None
 
-    async def _start(self) -> None:
-        with contextlib.suppress(_GoneError):
+    async def _start(self, batch_id: BatchId) -> None:
+        try:
             self._process = await _Process.start(self._program)
+        except _GoneError:
+            self._left_alone = batch_id
 
     async def _exchanged(
         self, process: _Process, batch: BackgroundBatch, tenant: Tenant, part: BatchPart, *, now: Moment
