@@ -62,7 +62,11 @@ class AchievementPart:
 
     def is_of(self, tenant: Tenant) -> bool:
         """Tell whether the institution is named now as it was when this was made."""
-        return self.tenant is tenant or self.tenant.issuer == tenant.issuer
+        if self.tenant is not tenant:
+            if self.tenant.issuer != tenant.issuer:
+                return False
+            self.tenant = tenant  # which is read anew for each part of a list, and asked for each of its rows
+        return True
 
 
 class AchievementParts:
