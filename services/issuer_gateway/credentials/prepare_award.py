@@ -109,7 +109,7 @@ class Signs(Protocol):
         ...
 
 
-class Places(Protocol):
+class HasPlaces(Protocol):
     """Who gives places on status lists."""
 
     async def place(self, tenant: Tenant) -> Given:
@@ -126,7 +126,7 @@ class PrepareAward:
     def __init__(
         self,
         writer: Signs,
-        status_lists: Places,
+        status_lists: HasPlaces,
         parts: AchievementParts,
         *,
         annex_gate: AnnexGate,
