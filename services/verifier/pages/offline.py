@@ -33,7 +33,6 @@ WORDS: Mapping[str, str] = {
     "otherCode": "The code that was scanned names another credential than this file",
     "notRead": "Not read",
     "neither": "This is neither a credential nor a bundle: choose the files that you were given",
-    "theText": "The text",
     "noneInFile": "This file holds no credential: choose the JSON, PDF, PNG or SVG file that you were given.",
     "archive": "This is an archive (ZIP): unpack it, and choose one of its papers (PDF), which hold the credential and "
     "its bundle.",

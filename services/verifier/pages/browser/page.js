@@ -72,7 +72,7 @@ async function takeFile(file) {
 
 /** Take a credential or a bundle; which of the two it is, its own members say. */
 function takeText(text) {
-  const found = parseJson(text.trim(), say("theText"));
+  const found = parseJson(text.trim(), "The text");
   if (isObject(found) && found.media_type === BUNDLE_MEDIA_TYPE) {
     held.bundle = text.trim();
   } else if (isObject(found) && (found.credentialSubject !== undefined || unjudgedFormat(found) !== null)) {
