@@ -86,8 +86,8 @@ def test_many_parts_are_folded_away_and_those_that_fell_stand_before_them(count:
 def test_of_many_that_fell_away_the_first_are_named_before_the_list_and_all_are_counted() -> None:
     before = page_of_stack(tuple(node(100, 0, "revoked") for _ in range(252))).partition("<details>")[0]
     assert before.count("s-revoked") == PARTS_LISTED_MAX
-    assert f"the first {PARTS_LISTED_MAX} of 252 parts that fell away" in before
-    assert "It has 252 parts; the address at the foot of this sheet lists all of them" in before
+    assert f"Fallen away in all: 252. These are the first {PARTS_LISTED_MAX}" in before
+    assert "Parts in all: 252. The address at the foot of this sheet lists every one" in before
 
 
 @pytest.mark.parametrize(
