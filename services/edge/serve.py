@@ -19,7 +19,7 @@ from services.edge.service_manager import service_manager
 from services.edge.sockets import bound_sockets
 
 BACKLOG = 1024
-ACCEPTED_PER_TURN = 16
+ACCEPTED_PER_TURN = 32
 """Connections that are accepted in one turn of the loop. libuv accepts one for each descriptor, so hundreds that come
 together would wait for as many turns, whoever comes behind them for all: each socket is listened on by copies."""
 LINE_BYTES_MAX = 32_768
