@@ -88,9 +88,11 @@ async def listening(
 
 @contextlib.contextmanager
 def _copied(sockets: list[socket.socket]) -> Iterator[list[socket.socket]]:
-    """Yield descriptors of the same sockets, `ACCEPTED_PER_TURN` of each."""
+    """Yield descriptors of the same sockets, `ACCEPTED_PER_TURN` in all."""
     with contextlib.ExitStack() as opened:
-        yield [opened.enter_context(each.dup()) for each in sockets for _ in range(ACCEPTED_PER_TURN)]
+        yield [
+            opened.enter_context(each.dup()) for each in sockets for _ in range(-(-ACCEPTED_PER_TURN // len(sockets)))
+        ]
 
 
 async def _accepting(
