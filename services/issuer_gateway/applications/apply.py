@@ -364,7 +364,7 @@ def item_of(items: Sequence[SealedEvidence], number: int) -> SealedEvidence:
     found = next((item for item in items if item.number == number), None)
     if found is None:
         raise UnknownItemProblem(
-            sentence("The application has {count} pieces of evidence, numbered from 1", count=len(items))
+            sentence("The evidence of the application is numbered from 1 to {count}", count=len(items))
         )
     return found
 
