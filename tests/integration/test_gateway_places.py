@@ -5,20 +5,23 @@ each credential, the block that the gateway took has the rest, and no second blo
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 import pytest
 
+from proto.ids import InstitutionId
 from services.issuer_gateway.credentials.prepare_award import PrepareAward
+from services.issuer_gateway.domain.places_at_hand import Given, PlacesAtHand
 from services.issuer_gateway.status_lists import BLOCK_PLACES
 from services.persistence import postgres
 from tests.support.gateways import Answered, Office, RunningGateway
+from tests.support.ledgers import until
 
 AT_ONCE = 4
-ROWS = 20
+ROWS, ROUNDS = 20, 4
 
 
 async def _places(gateway: RunningGateway) -> tuple[int, int]:
@@ -136,3 +139,50 @@ async def test_two_gateways_that_are_sent_one_list_at_once_make_each_document_on
     assert {answer.body["accepted_count"] for answer in answers} == {ROWS}, answers
     assert len({msgspec.json.encode(answer.body["rows"]) for answer in answers}) == 1
     assert len(documents_made) == ROWS
+
+
+@pytest.fixture
+def given_away(monkeypatch: pytest.MonkeyPatch) -> set[Given]:
+    """The places that no gateway has at hand any more."""
+    gone: set[Given] = set()
+    give, take_back = PlacesAtHand.give, PlacesAtHand.take_back
+
+    def noted(self: PlacesAtHand, institution_id: InstitutionId) -> Given | None:
+        place = give(self, institution_id)
+        gone.update([place] if place else [])
+        return place
+
+    def back(self: PlacesAtHand, places: Iterable[Given]) -> None:
+        found = list(places)
+        gone.difference_update(found)
+        take_back(self, found)
+
+    monkeypatch.setattr(PlacesAtHand, "give", noted)
+    monkeypatch.setattr(PlacesAtHand, "take_back", back)
+    return gone
+
+
+async def _taken(office: Office, award: dict[str, Any], key: str) -> Answered:
+    """Send an award until it is taken; a busy machine may say for a while that its database is."""
+
+    async def send() -> Answered | None:
+        answered = await office.client.post("/v1/credentials", award, key=key)
+        return None if answered.status == 503 else answered
+
+    return await until(send, "the award is taken")
+
+
+async def test_gateways_that_are_sent_one_issue_at_once_use_one_place_for_it(
+    gateway: RunningGateway, given_away: set[Given]
+) -> None:
+    office = await gateway.institution("waterland")
+    uri = (await office.describe()).achievement.uri
+    async with _another_process(gateway) as other:
+        there = Office(other, office.created)
+        for number in range(ROUNDS):
+            award, key = office.award(uri, f"l-{number}"), f"k-{number}"
+            await asyncio.gather(*(_taken(each, award, key) for each in (office, there) * 2))
+    async with postgres.connected(gateway.database.owner_url, application_name="test") as connection:
+        used = await connection.fetch("SELECT list_number, list_index FROM status_place")
+    assert sorted(tuple(row) for row in used) == sorted((place.number, place.index) for place in given_away)
+    assert len(used) == ROUNDS

@@ -1,11 +1,12 @@
 """What is kept for each institution while places on its status list are given: bounded, however many there are."""
 
 import asyncio
+import contextlib
 
 import pytest
 
 from proto.ids import InstitutionId
-from services.issuer_gateway.domain.places_at_hand import Given, PlacesAtHand, lending, stored
+from services.issuer_gateway.domain.places_at_hand import Given, PlacesAtHand, before_commit, lending, stored
 from services.issuer_gateway.status_lists import Locks
 
 
@@ -116,3 +117,41 @@ async def test_two_who_work_at_the_same_time_give_back_each_their_own() -> None:
     lost, back = await asyncio.gather(stores(), fails())
     assert list(places.of(ISSUER)) == [back]
     assert lost != back
+
+
+def test_what_was_stored_goes_back_where_no_commit_was_sent_and_is_kept_where_one_was() -> None:
+    places = _at_hand(2)
+    undone = sent = _given(places)
+    places.take_back([undone])
+
+    def work(*, is_undone: bool) -> None:
+        nonlocal undone, sent
+        with lending():
+            with before_commit():
+                place = _given(places)
+                stored([place])
+                undone, sent = (place, sent) if is_undone else (undone, place)
+                if is_undone:
+                    raise ZeroDivisionError
+            raise EOFError  # the COMMIT was not answered
+
+    with pytest.raises(ZeroDivisionError):
+        work(is_undone=True)
+    assert undone in places.of(ISSUER)
+    with pytest.raises(EOFError):
+        work(is_undone=False)
+    assert sent not in places.of(ISSUER)
+    assert len(places.of(ISSUER)) == 1
+
+
+def test_who_tries_again_after_an_attempt_that_was_undone_has_the_same_place_and_keeps_it() -> None:
+    places = _at_hand(1)
+    with lending():
+        place = _given(places)
+        with contextlib.suppress(ZeroDivisionError), lending(), before_commit():
+            stored([place])
+            raise ZeroDivisionError
+        assert not places.of(ISSUER), "the work that was given it goes on"
+        with lending(), before_commit():
+            stored([place])
+    assert not places.of(ISSUER)

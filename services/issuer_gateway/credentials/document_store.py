@@ -55,7 +55,7 @@ async def store(
                 assert item.place is not None, "what was prepared dry is not stored"
                 places.append((item.credential_id, item.place))
             await behind.begin(credentials.add(connection, rows))
-        # If we crash or are undone from here on, these places are lost: they may be in a transaction that comes to be.
+        # If we crash from here on, or do not learn of our COMMIT, these places are lost: somebody may have them.
         places_at_hand.stored(place for _, place in places)
         await behind.begin(status_lists.add_places(connection, [_stored_place(name, place) for name, place in places]))
     return await credentials.added_at(connection)

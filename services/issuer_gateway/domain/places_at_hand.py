@@ -1,7 +1,8 @@
 """Places on status lists that were taken for institutions and are given to nobody yet. Pure; knows no list.
 
 What a piece of work takes and stores nowhere goes back when it is over (`lending`): a request that was refused, sent
-twice or is found to be done costs no bit of a list. What was stored never goes back, whatever became of it.
+twice or is found to be done costs no bit of a list. What was stored goes back where its transaction was left before its
+COMMIT was sent (`before_commit`), and never where that is not known for sure.
 """
 
 import contextlib
@@ -41,6 +42,7 @@ class _Lent:
 
 
 _LENT: ContextVar[_Lent | None] = ContextVar("places_lent", default=None)
+_STORED: ContextVar[list[tuple[Given, _Lent, "PlacesAtHand"]] | None] = ContextVar("places_stored", default=None)
 
 
 class PlacesAtHand:
@@ -94,11 +96,31 @@ def lending() -> Iterator[None]:
             at_hand.take_back([place])
 
 
+@contextlib.contextmanager
+def before_commit() -> Iterator[None]:
+    """Lend what the block stores once more where it raises: its transaction is undone, for no COMMIT was sent yet.
+
+    So it is for the inside of a transaction, within the work that is `lending`.
+    """
+    noted: list[tuple[Given, _Lent, PlacesAtHand]] = []
+    token = _STORED.set(noted)
+    try:
+        yield
+    except BaseException:
+        for place, lent, at_hand in noted:
+            lent.places[place] = at_hand
+        raise
+    finally:
+        _STORED.reset(token)
+
+
 def stored(places: Iterable[Given]) -> None:
-    """Keep places that are stored now, in a transaction that may come to be: they never go back."""
-    taken = list(places)
+    """Keep places that are stored now: they go back only where the transaction is left `before_commit`."""
+    taken, noted = list(places), _STORED.get()
     lent = _LENT.get()
     while lent is not None:
         for place in taken:
-            lent.places.pop(place, None)
+            at_hand = lent.places.pop(place, None)
+            if at_hand is not None and noted is not None:
+                noted.append((place, lent, at_hand))
         lent = lent.outer

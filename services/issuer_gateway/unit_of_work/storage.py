@@ -4,12 +4,13 @@ The simulation of faults (tests/fault) puts another storage under the same unit 
 this is all that they touch.
 """
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
 from proto.audit_trail import AuditRecord
 from proto.ids import CredentialId, EventId, InstitutionId
+from services.issuer_gateway.domain.places_at_hand import before_commit
 from services.issuer_gateway.store import audit_trail, idempotency_records, outbox
 from services.issuer_gateway.store.idempotency_records import Answered
 from services.issuer_gateway.store.outbox import NewOutboxRow, OutboxRow
@@ -67,9 +68,15 @@ class PostgresStorage:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def transaction(self) -> AbstractAsyncContextManager[Connection]:
-        """Run the block in one transaction; raises what `postgres.transaction` raises."""
-        return transaction(self._pool, confirms_reads=True)
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Run the block in one transaction; raises what `postgres.transaction` raises.
+
+        Places on status lists that the block has stored are lent once more where it raises.
+        """
+        async with transaction(self._pool, confirms_reads=True) as connection:
+            with before_commit():
+                yield connection
 
     async def confirm(self) -> None:
         """Return once what was read before is kept on the synchronous standbys too; raises `NotConfirmedProblem`."""
