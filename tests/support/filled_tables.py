@@ -3,6 +3,8 @@
 What is written means nothing and breaks the rules of every service: nothing but the planner ever looks at it.
 """
 
+from collections.abc import Collection
+
 from services.persistence import postgres
 
 TENANTS = 40
@@ -20,7 +22,7 @@ BEGIN
         EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', found.name, found.conname);
     END LOOP;
     FOR found IN SELECT oid, relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition
-            AND relnamespace = 'public'::regnamespace AND relname <> 'migration' LOOP
+            AND relnamespace = 'public'::regnamespace AND relname <> 'migration' AND {chosen} LOOP
         names := '';
         written := '';
         FOR attribute IN SELECT attname, format_type(atttypid, NULL) AS type, attnotnull FROM pg_attribute
@@ -51,10 +53,17 @@ BEGIN
 END $$"""
 
 
-async def fill_tables(connection: postgres.Connection) -> None:
-    """Fill the tables as the superuser, without triggers, and bring the planner's statistics up to date."""
+async def fill_tables(
+    connection: postgres.Connection,
+    *,
+    tables: Collection[str] | None = None,
+    tenants: int = TENANTS,
+    rows: int = ROWS,
+) -> None:
+    """Fill all tables, or these, as the superuser, without triggers; bring the planner's statistics up to date."""
+    chosen = "true" if tables is None else f"relname IN ({', '.join(map(repr, tables))})"
     await connection.execute("SET statement_timeout = 0")  # on a machine that does much else this takes its time
     await connection.execute("SET session_replication_role = replica")
-    await connection.execute(_FILL.format(tenants=TENANTS, rows=ROWS))
+    await connection.execute(_FILL.format(tenants=tenants, rows=rows, chosen=chosen))
     await connection.execute("SET session_replication_role = DEFAULT")
     await connection.execute("ANALYZE")

@@ -87,7 +87,7 @@ class CredentialReader:
     async def key_of(self, stored: credentials.StoredCredential) -> DataKey:
         """Return the key of a credential's learner; raises `ErasedProblem` or `UnsealableProblem`."""
         key = None
-        if stored.erased_at is None:
+        if not stored.is_erased:
             key = (await self._learner_keys.known([stored.learner_id]))[stored.learner_id]
         if key is None:
             raise ErasedProblem(_ERASED)
@@ -105,7 +105,7 @@ class CredentialReader:
         self, tenant: Tenant, credential_ids: Sequence[CredentialId], *, proof: ProofChoice
     ) -> dict[CredentialId, dict[str, Any]]:
         """Return several documents as `document` does; the database is asked as often as for one."""
-        stored = await self._owned(tenant, credential_ids)
+        stored = await self._with_parts(tenant, credential_ids)
         keys = await self._keys(stored)
         found = {}
         for each in stored:
@@ -154,19 +154,16 @@ class CredentialReader:
         sealed = opened.key.seal(_ENCODE(single), "proof", f"{opened.stored.credential_id}\n{suite}")
         return made, proofs.StoredProof(key_id=signer.key_id, sealed_proof=sealed)
 
-    async def _owned(
+    async def _with_parts(
         self, tenant: Tenant, credential_ids: Sequence[CredentialId]
-    ) -> list[credentials.StoredCredential]:
+    ) -> list[credentials.StoredWithPart]:
         """Return credentials in the order in which they are named; raises `UnknownCredentialProblem`."""
-        rows = await credentials.get_many(self._pool, tenant.institution_id, credential_ids)
+        rows = await credentials.get_with_parts(self._pool, tenant.institution_id, credential_ids)
         known = {row.credential_id: row for row in rows}
         for name in credential_ids:
             if name not in known:
-                raise UnknownCredentialProblem(f"{tenant.slug} has no credential {name}")
+                raise _unknown(tenant, name)
         return [known[name] for name in credential_ids]
-
-    async def _own(self, tenant: Tenant, credential_id: CredentialId) -> credentials.StoredCredential:
-        return (await self._owned(tenant, [credential_id]))[0]
 
     async def credential(
         self, tenant: Tenant, credential_id: CredentialId, *, issue: EventAnswer | None = None
@@ -175,7 +172,9 @@ class CredentialReader:
 
         A status is given only with what the followed log says now, never with a fixed answer.
         """
-        stored = await self._own(tenant, credential_id)
+        stored = await credentials.get(self._pool, tenant.institution_id, credential_id)
+        if stored is None:
+            raise _unknown(tenant, credential_id)
         if issue is not None:
             return _answer(stored, await self._keys([stored]), issue, None)
         return (await self.described([stored]))[0]
@@ -189,12 +188,14 @@ class CredentialReader:
         limit: int,
     ) -> list[credentials.StoredCredential]:
         """Return some credentials of the institution, or of one of its learners, the newest first."""
-        learner_id = None
-        if learner is not None:
-            learner_id = await learners.learner_id(self._pool, tenant.institution_id, learner)
-            if learner_id is None:
-                return []
-        return await credentials.page(self._pool, tenant.institution_id, learner=learner_id, before=before, limit=limit)
+        if learner is None:
+            return await credentials.page(self._pool, tenant.institution_id, before=before, limit=limit)
+        learner_id = await learners.learner_id(self._pool, tenant.institution_id, learner)
+        if learner_id is None:
+            return []
+        return await credentials.page_of_learner(
+            self._pool, tenant.institution_id, learner_id, before=before, limit=limit
+        )
 
     async def described(self, stored: Sequence[credentials.StoredCredential]) -> list[CredentialAnswer]:
         """Return the answers of credentials: how their events stand and what the log says of them now."""
@@ -208,7 +209,11 @@ class CredentialReader:
         return [_answer(item, keys, _issue(item, rows[item.event_id]), _status(book, item, now)) for item in stored]
 
     async def _keys(self, stored: Sequence[credentials.StoredCredential]) -> dict[LearnerId, DataKey | None]:
-        return await self._learner_keys.known(item.learner_id for item in stored if item.erased_at is None)
+        return await self._learner_keys.known(item.learner_id for item in stored if not item.is_erased)
+
+
+def _unknown(tenant: Tenant, credential_id: CredentialId) -> UnknownCredentialProblem:
+    return UnknownCredentialProblem(f"{tenant.slug} has no credential {credential_id}")
 
 
 def opened(key: DataKey, stored: credentials.StoredCredential) -> Sealed:
@@ -216,7 +221,7 @@ def opened(key: DataKey, stored: credentials.StoredCredential) -> Sealed:
     return _DECODE(key.open(stored.sealed_document, "document", stored.credential_id))
 
 
-def _checked(tenant: Tenant, key: DataKey, stored: credentials.StoredCredential) -> dict[str, Any]:
+def _checked(tenant: Tenant, key: DataKey, stored: credentials.StoredWithPart) -> dict[str, Any]:
     """Return the document as it was issued; raises `AlteredDocumentProblem`."""
     found = _whole(key, stored)
     if found is None or credential_id_of(found, tenant.did) != stored.credential_id:
@@ -224,7 +229,7 @@ def _checked(tenant: Tenant, key: DataKey, stored: credentials.StoredCredential)
     return found
 
 
-def _whole(key: DataKey, stored: credentials.StoredCredential) -> dict[str, Any] | None:
+def _whole(key: DataKey, stored: credentials.StoredWithPart) -> dict[str, Any] | None:
     """Return the document with the part that was stored beside it; None where that is no such part."""
     sealed = opened(key, stored)
     try:
@@ -286,7 +291,7 @@ def _answer(
     sealed = opened(key, stored) if key else None
     return CredentialAnswer(
         credential_id=stored.credential_id,
-        achievement=stored.achievement.uri,
+        achievement=stored.achievement_uri,
         achievement_revision=stored.revision,
         ects_hundredths=stored.ects_hundredths,
         components=stored.components,

@@ -59,10 +59,9 @@ class ShownByLinks:
         stored = link.stored
         if stored.credential_id is not None:
             return (stored.credential_id,)
-        rows = await credentials.page(
-            self._pool, stored.institution_id, learner=stored.learner_id, before=None, limit=CREDENTIALS_MAX
+        return await credentials.ids_of_learner(
+            self._pool, stored.institution_id, stored.learner_id, limit=CREDENTIALS_MAX
         )
-        return tuple(row.credential_id for row in rows)
 
     async def opened(self, link: FoundLink, credential_id: CredentialId | None = None) -> OpenedCredential:
         """Return a credential that a link leads to, the parts that it shows alone.

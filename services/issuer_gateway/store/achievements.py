@@ -249,7 +249,7 @@ async def search(
         r"""SELECT record, achievement_id, content FROM achievement
            JOIN institution USING (institution_id)
            JOIN achievement_revision USING (institution_id, achievement_id, revision)
-           WHERE (slug, achievement_id) > ($1, $2) AND ($3::text IS NULL OR
+           WHERE slug >= $1 AND (slug, achievement_id) > ($1, $2) AND ($3::text IS NULL OR
                array_to_tsvector(array_remove(regexp_split_to_array(search_text, '\s+'), '')) @@ $3::tsquery)
            ORDER BY slug, achievement_id LIMIT $4""",
         *after,

@@ -9,6 +9,7 @@ import msgspec
 from proto.documents.recognition_agreement import AgreementEnding, RecognitionAgreement, decoded
 from proto.ids import AgreementId, Did, InstitutionId, KeyId
 from proto.moment import to_datetime
+from services.issuer_gateway.store.list_ends import LAST
 from services.persistence.postgres import Connection, Pool
 
 _CONSENT_OF_PROPOSER = "UPDATE agreement SET proposer_key = $2, proposer_signature = $3 WHERE agreement_id = $1"
@@ -99,15 +100,13 @@ async def of_party(
     connection: Connection | Pool, party: Did, *, after: tuple[datetime, str] | None, limit: int
 ) -> list[StoredAgreement]:
     """Return agreements of an institution, those that were proposed last first, behind `after`."""
-    at, name = (after[0], bytes.fromhex(after[1])) if after else (None, None)
+    at, name = (after[0], bytes.fromhex(after[1])) if after else (LAST[0], b"")
     rows = await connection.fetch(
         """SELECT * FROM (
-               (SELECT * FROM agreement WHERE proposer = $1
-                   AND ($2::timestamptz IS NULL OR (proposed_at, agreement_id) < ($2, $3))
+               (SELECT * FROM agreement WHERE proposer = $1 AND (proposed_at, agreement_id) < ($2, $3)
                    ORDER BY proposed_at DESC, agreement_id DESC LIMIT $4)
                UNION ALL
-               (SELECT * FROM agreement WHERE accepter = $1
-                   AND ($2::timestamptz IS NULL OR (proposed_at, agreement_id) < ($2, $3))
+               (SELECT * FROM agreement WHERE accepter = $1 AND (proposed_at, agreement_id) < ($2, $3)
                    ORDER BY proposed_at DESC, agreement_id DESC LIMIT $4)) AS own
            ORDER BY proposed_at DESC, agreement_id DESC LIMIT $4""",
         party,

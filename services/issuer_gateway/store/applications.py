@@ -8,6 +8,7 @@ import msgspec
 
 from proto.ids import AgreementId, ApiKeyId, ApplicationId, CredentialId, EventId, InstitutionId, LearnerId
 from proto.wire.applications import ApplicationState, ReasonCode, RecognitionDecision
+from services.issuer_gateway.store.list_ends import FIRST
 from services.persistence.postgres import Connection, Pool
 
 _SELECT = """
@@ -30,6 +31,10 @@ _APPEALED = """
         AND sealed_appeal IS NOT NULL AND NOT EXISTS (
             SELECT FROM application_decision AS made WHERE made.application_id = item.application_id
                 AND made.number = item.number AND made.round = 2)"""
+_WANTED = f"""
+    AND (due_at, application.application_id) > ($2, $3::uuid) AND due_at < CASE WHEN $6 THEN now() ELSE 'infinity' END
+    AND ($5::text IS NULL OR programme = $5) AND (NOT $7 OR EXISTS ({_APPEALED}))
+    ORDER BY due_at, application.application_id LIMIT $4"""
 
 
 class NewApplication(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,20 +190,18 @@ async def page(
     limit: int,
 ) -> list[StoredApplication]:
     """Return applications to the institution, those that are wanted, due ones first, behind `after`."""
-    rows = await connection.fetch(
-        f"""{_SELECT} WHERE application.institution_id = $1 AND ($2::text IS NULL OR state = $2)
-            AND ($3::timestamptz IS NULL OR (due_at, application_id) > ($3, $4::uuid))
-            AND ($6::text IS NULL OR programme = $6) AND (NOT $7 OR due_at < now())
-            AND (NOT $8 OR EXISTS ({_APPEALED}))
-            ORDER BY due_at, application_id LIMIT $5""",
-        institution_id,
-        wanted.state,
-        *(after or (None, None)),
-        limit,
-        wanted.programme,
-        wanted.is_overdue,
-        wanted.is_appealed,
-    )
+    asked = (*(after or FIRST), limit, wanted.programme, wanted.is_overdue, wanted.is_appealed)
+    if wanted.state is None:
+        rows = await connection.fetch(
+            f"{_SELECT} WHERE application.institution_id = $1 {_WANTED}", institution_id, *asked
+        )
+    else:
+        rows = await connection.fetch(
+            f"{_SELECT} WHERE application.institution_id = $1 AND state = $8 {_WANTED}",
+            institution_id,
+            *asked,
+            wanted.state,
+        )
     return [_application(row) for row in rows]
 
 

@@ -11,6 +11,7 @@ from proto.documents.fields import OnRepeat
 from proto.ids import ApiKeyId, BatchId, BatchKeyId, CredentialId, EventId, InstitutionId
 from proto.tables.reading import READ_AS_USUAL, Reading
 from proto.wire.batches import BatchState
+from services.issuer_gateway.store.list_ends import LAST
 from services.persistence.postgres import Connection, Pool
 from services.persistence.postgres_rows import add_rows
 
@@ -158,7 +159,10 @@ async def listed(
                CASE WHEN is_background THEN accepted_count ELSE accepted END AS accepted_count,
                CASE WHEN is_background THEN refused_count ELSE refused END AS refused_count,
                CASE WHEN is_background THEN repeated_count ELSE repeated END AS repeated_count
-           FROM batch LEFT JOIN LATERAL (
+           FROM (
+               SELECT * FROM batch WHERE institution_id = $1 AND (created_at, batch_id) < ($2, $3::uuid)
+               ORDER BY created_at DESC, batch_id DESC LIMIT $4
+           ) AS batch LEFT JOIN LATERAL (
                SELECT count(*)::integer AS done,
                    count(*) FILTER (WHERE is_refused)::integer AS refused,
                    count(*) FILTER (WHERE is_repeated)::integer AS repeated,
@@ -171,11 +175,9 @@ async def listed(
                    WHERE batch_row.batch_id = batch.batch_id AND NOT batch.is_background
                ) AS row
            ) AS counted ON true
-           WHERE institution_id = $1 AND ($2::timestamptz IS NULL OR (created_at, batch_id) < ($2, $3::uuid))
-           ORDER BY created_at DESC, batch_id DESC LIMIT $4""",
+           ORDER BY batch.created_at DESC, batch.batch_id DESC""",
         institution_id,
-        before[0] if before else None,
-        before[1] if before else None,
+        *(before or LAST),
         limit,
     )
     return rows

@@ -7,27 +7,38 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from proto.documents.credential import Achievement
-from proto.ids import AchievementId, ApiKeyId, Commitment, CredentialId, Did, EventId, InstitutionId, LearnerId
+from proto.ids import (
+    AchievementId,
+    AchievementUri,
+    ApiKeyId,
+    Commitment,
+    CredentialId,
+    Did,
+    EventId,
+    InstitutionId,
+    LearnerId,
+)
+from services.issuer_gateway.store.list_ends import LAST
 from services.persistence.postgres import Connection, Pool
 from services.persistence.postgres_rows import add_rows
 
 _DECODE_PROBLEM = msgspec.json.Decoder(dict[str, Any]).decode
-_DECODE_ACHIEVEMENT = msgspec.json.Decoder(Achievement).decode
 _COLUMNS = (
     *("credential_id", "institution_id", "learner_id", "achievement_id", "revision", "event_id", "ects_hundredths"),
     *("components", "part_digest", "sealed_document", "api_key_id", "commitment"),
 )
-_SELECT = """
-    SELECT credential_id, credential.institution_id::text, learner_id::text, credential.achievement_id,
-        credential.revision, achievement_revision.content, event_id, ects_hundredths, components, part_digest,
-        sealed_document, commitment, api_key_id::text, document_part.content AS part, credential.created_at, erased_at
-    FROM credential
-    JOIN learner USING (learner_id)
-    LEFT JOIN document_part ON digest = part_digest
-    JOIN achievement_revision ON achievement_revision.institution_id = credential.institution_id
-        AND achievement_revision.achievement_id = credential.achievement_id
-        AND achievement_revision.revision = credential.revision"""
+_STORED = """
+    SELECT credential_id, institution_id::text, learner_id::text, achievement_id, (
+            SELECT uri FROM achievement WHERE achievement.institution_id = credential.institution_id
+                AND achievement.achievement_id = credential.achievement_id
+        ) AS achievement_uri, revision, event_id, ects_hundredths, components, part_digest, sealed_document,
+        commitment, api_key_id::text, created_at, coalesce((
+            SELECT true FROM learner WHERE learner.learner_id = credential.learner_id AND erased_at IS NOT NULL
+        ), false) AS is_erased"""
+_SELECT = f"{_STORED} FROM credential"
+_SELECT_WITH_PARTS = f"{_STORED}, content AS part FROM credential LEFT JOIN document_part ON digest = part_digest"
+_NEWEST_FIRST = "ORDER BY created_at DESC, credential_id DESC LIMIT"
+_BEGINNING = (LAST[0], b"")
 
 
 class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,12 +61,17 @@ class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredCredential(NewCredential, frozen=True, kw_only=True):
-    """A credential as it lies there, with its part; `erased_at` is when its learner was erased."""
+    """A credential as it lies there; what its document shares with others comes only to who asks for it."""
 
-    achievement: Achievement
-    part: bytes | None
+    achievement_uri: AchievementUri
     created_at: datetime
-    erased_at: datetime | None
+    is_erased: bool
+
+
+class StoredWithPart(StoredCredential, frozen=True, kw_only=True):
+    """A credential with all that its document is made of; `part` is None where it was stored whole."""
+
+    part: bytes | None
 
 
 class WaitingIssue(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,24 +84,16 @@ class WaitingIssue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _stored(row: asyncpg.Record) -> StoredCredential:
-    return StoredCredential(
-        credential_id=CredentialId(row["credential_id"].hex()),
-        institution_id=row["institution_id"],
-        learner_id=row["learner_id"],
-        achievement_id=row["achievement_id"],
-        revision=row["revision"],
-        achievement=_DECODE_ACHIEVEMENT(row["content"]),
-        event_id=EventId(row["event_id"].hex()),
-        ects_hundredths=row["ects_hundredths"],
-        components=tuple(CredentialId(part.hex()) for part in row["components"]),
-        part_digest=row["part_digest"],
-        sealed_document=row["sealed_document"],
-        commitment=Commitment(row["commitment"].hex()) if row["commitment"] else None,
-        api_key_id=row["api_key_id"],
-        part=row["part"],
-        created_at=row["created_at"],
-        erased_at=row["erased_at"],
-    )
+    return StoredCredential(**_values(row))
+
+
+def _values(row: asyncpg.Record) -> dict[str, Any]:
+    return dict(row) | {
+        "credential_id": CredentialId(row["credential_id"].hex()),
+        "event_id": EventId(row["event_id"].hex()),
+        "components": tuple(CredentialId(part.hex()) for part in row["components"]),
+        "commitment": Commitment(row["commitment"].hex()) if row["commitment"] else None,
+    }
 
 
 async def add(connection: Connection, credentials: Sequence[NewCredential]) -> None:
@@ -160,40 +168,72 @@ async def get(
     connection: Connection | Pool, institution_id: InstitutionId, credential_id: CredentialId
 ) -> StoredCredential | None:
     """Return a credential of the institution; another institution's is not there."""
-    return next(iter(await get_many(connection, institution_id, [credential_id])), None)
+    row = await connection.fetchrow(
+        f"{_SELECT} WHERE institution_id = $1 AND credential_id = $2",
+        institution_id,
+        bytes.fromhex(credential_id),
+    )
+    return _stored(row) if row else None
 
 
-async def get_many(
+async def get_with_parts(
     connection: Connection | Pool, institution_id: InstitutionId, credential_ids: Sequence[CredentialId]
-) -> list[StoredCredential]:
+) -> list[StoredWithPart]:
     """Return credentials of the institution, in no order; another institution's are not there."""
     rows = await connection.fetch(
-        f"{_SELECT} WHERE credential.institution_id = $1 AND credential_id = ANY($2::bytea[])",
+        f"{_SELECT_WITH_PARTS} WHERE institution_id = $1 AND credential_id = ANY($2::bytea[])",
         institution_id,
         [bytes.fromhex(name) for name in credential_ids],
     )
-    return [_stored(row) for row in rows]
+    return [StoredWithPart(**_values(row)) for row in rows]
 
 
 async def page(
-    connection: Connection | Pool,
-    institution_id: InstitutionId,
-    *,
-    learner: str | None,
-    before: tuple[datetime, bytes] | None,
-    limit: int,
+    connection: Connection | Pool, institution_id: InstitutionId, *, before: tuple[datetime, bytes] | None, limit: int
 ) -> list[StoredCredential]:
-    """Return credentials of the institution (of one learner), the newest first, behind `before`."""
+    """Return credentials of the institution, the newest first, behind `before`."""
     rows = await connection.fetch(
-        f"""{_SELECT} WHERE credential.institution_id = $1 AND ($2::uuid IS NULL OR learner_id = $2)
-            AND ($3::timestamptz IS NULL OR (credential.created_at, credential_id) < ($3, $4))
-            ORDER BY credential.created_at DESC, credential_id DESC LIMIT $5""",
+        f"""{_SELECT} WHERE institution_id = $1 AND (created_at, credential_id) < ($2, $3)
+            {_NEWEST_FIRST} $4""",
         institution_id,
-        learner,
-        *(before or (None, None)),
+        *(before or _BEGINNING),
         limit,
     )
     return [_stored(row) for row in rows]
+
+
+async def page_of_learner(
+    connection: Connection | Pool,
+    institution_id: InstitutionId,
+    learner_id: LearnerId,
+    *,
+    before: tuple[datetime, bytes] | None,
+    limit: int,
+) -> list[StoredCredential]:
+    """Return credentials that the institution issued to a learner, the newest first, behind `before`."""
+    rows = await connection.fetch(
+        f"""{_SELECT} WHERE institution_id = $1 AND learner_id = $2
+            AND (created_at, credential_id) < ($3, $4) {_NEWEST_FIRST} $5""",
+        institution_id,
+        learner_id,
+        *(before or _BEGINNING),
+        limit,
+    )
+    return [_stored(row) for row in rows]
+
+
+async def ids_of_learner(
+    connection: Connection | Pool, institution_id: InstitutionId, learner_id: LearnerId, *, limit: int
+) -> list[CredentialId]:
+    """Return which credentials the institution issued to a learner, the newest first."""
+    rows = await connection.fetch(
+        """SELECT credential_id FROM credential WHERE institution_id = $1 AND learner_id = $2
+           ORDER BY created_at DESC, credential_id DESC LIMIT $3""",
+        institution_id,
+        learner_id,
+        limit,
+    )
+    return [CredentialId(row["credential_id"].hex()) for row in rows]
 
 
 async def refused_issues(

@@ -7,6 +7,7 @@ import msgspec
 
 from proto.ids import AchievementId, CredentialId, InstitutionId, LearnerId, RequestId
 from proto.wire.requests import RequestState
+from services.issuer_gateway.store.list_ends import FIRST
 from services.persistence.postgres import Connection, Pool
 
 _SELECT = """
@@ -14,6 +15,9 @@ _SELECT = """
         sealed_reason, credential_id, request.created_at, decided_at, erased_at IS NOT NULL AS is_erased,
         link_ended_at
     FROM request JOIN learner USING (learner_id)"""
+_BEHIND = """
+    AND (request.created_at, request.request_id) > ($2, $3::uuid)
+    ORDER BY request.created_at, request.request_id LIMIT $4"""
 
 
 class NewRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,15 +105,19 @@ async def page(
     limit: int,
 ) -> list[StoredRequest]:
     """Return requests to the institution (in one state), the oldest first, behind `after`."""
-    rows = await connection.fetch(
-        f"""{_SELECT} WHERE request.institution_id = $1 AND ($2::text IS NULL OR state = $2)
-            AND ($3::timestamptz IS NULL OR (request.created_at, request_id) > ($3, $4::uuid))
-            ORDER BY request.created_at, request_id LIMIT $5""",
-        institution_id,
-        state,
-        *(after or (None, None)),
-        limit,
-    )
+    behind = after or FIRST
+    if state is None:
+        rows = await connection.fetch(
+            f"{_SELECT} WHERE request.institution_id = $1 {_BEHIND}", institution_id, *behind, limit
+        )
+    else:
+        rows = await connection.fetch(
+            f"{_SELECT} WHERE request.institution_id = $1 AND state = $5 {_BEHIND}",
+            institution_id,
+            *behind,
+            limit,
+            state,
+        )
     return [_stored(row) for row in rows]
 
 

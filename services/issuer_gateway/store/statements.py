@@ -8,8 +8,11 @@ from services.persistence import postgres_statements, postgres_states
 from services.persistence.postgres import Connection
 
 _PAGE = """
-    SELECT event_id FROM statement_group WHERE name = $1 AND ($2::bigint IS NULL OR place < $2)
+    SELECT event_id FROM statement_group WHERE name = $1 AND place < $2
     ORDER BY place DESC LIMIT $3"""
+
+_END = (1 << 63) - 1
+"""Behind every place."""
 
 
 async def page_of(
@@ -19,7 +22,7 @@ async def page_of(
 
     `before` is the place (the stamp's index) of the last one of the page before.
     """
-    rows = await connection.fetch(_PAGE, bytes.fromhex(group), before, limit)
+    rows = await connection.fetch(_PAGE, bytes.fromhex(group), _END if before is None else before, limit)
     names = [EventId(row["event_id"].hex()) for row in rows]
     book = await book_of(connection, names)
     return book, [found for name in names if (found := book.statement(name)) is not None]
