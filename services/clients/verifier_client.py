@@ -1,10 +1,11 @@
 """The verifier's HTTP as a typed client, as far as the command uses it."""
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from proto.ids import CredentialId
 from proto.wire.precedents import PrecedentsAnswer
-from proto.wire.register import IssuerPage
+from proto.wire.register import AchievementFacts, IssuerPage
 from proto.wire.verifier import Answer, StackAnswer, VerificationLine
 from services.clients.http_client import HttpClient, UnreachableProblem
 from services.clients.pages import page_query
@@ -48,6 +49,10 @@ class VerifierClient(HttpClient):
     async def issuers(self, cursor: str | None = None) -> IssuerPage:
         """Return institutions of the register, in the order of their names, from a cursor on."""
         return await self.request("GET", "/v1/issuers", IssuerPage, query=page_query(cursor, _ROWS))
+
+    async def achievement(self, uri: str) -> AchievementFacts:
+        """Return what is on record of an achievement, and what a catalogue says of it."""
+        return await self.request("GET", f"/v1/achievements/{quote(uri, safe='')}", AchievementFacts)
 
     async def precedents(self, achievement: str, issuer: str) -> PrecedentsAnswer:
         """Return how institutions decided, on the public log, on the credentials of an achievement."""

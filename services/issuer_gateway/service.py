@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from services.issuer_gateway.achievements.named_achievements import AchievementNames
 from services.issuer_gateway.applications.agreements import Agreements
 from services.issuer_gateway.applications.apply import RecognitionApplications
 from services.issuer_gateway.applications.decide import DecideApplications
@@ -55,6 +56,7 @@ class Gateway:
     workbooks: Workbooks
     large_lists: LargeLists
     status_lists: StatusLists
+    achievement_names: AchievementNames
 
     issue_together: IssueTogether
     stack_credentials: StackCredentials

@@ -5,25 +5,37 @@ from collections.abc import Collection, Mapping
 from proto.documents.credential import Achievement
 from proto.ids import AchievementUri
 from proto.wire.stacks import NamedAchievement
+from services.issuer_gateway.achievements.far_titles import FarTitles
 from services.issuer_gateway.store.achievement_titles import described
-from services.persistence.postgres import Connection, Pool
+from services.persistence.postgres import Pool
 
 
-async def named(connection: Connection | Pool, uris: Collection[str]) -> dict[AchievementUri, NamedAchievement]:
-    """Return the titles of those achievements that an institution of this gateway describes as its own."""
-    found = await described(connection, uris)
-    return {
-        uri: NamedAchievement(achievement=uri, title=each.title, institution_name=each.institution_name)
-        for uri, each in found.items()
-    }
+class AchievementNames:
+    """Titles by the addresses of achievements: this gateway's own catalogue first, then what a verifier read of others.
 
+    An address is one institution's, so each is described in one place.
+    """
 
-async def named_by(
-    connection: Connection | Pool, achievement: Achievement
-) -> Mapping[AchievementUri, NamedAchievement]:
-    """Return the titles of what an achievement asks for first, and of what it is made of."""
-    required, recipe = achievement.entry_requirements, achievement.recipe
-    uris: set[str] = set(required.named) if required else set()
-    if recipe is not None:
-        uris |= {*recipe.required_achievements, *(uri for group in recipe.groups for uri in group.achievements)}
-    return await named(connection, uris)
+    def __init__(self, pool: Pool, far: FarTitles) -> None:
+        self._pool = pool
+        self._far = far
+
+    async def of(self, uris: Collection[str]) -> dict[AchievementUri, NamedAchievement]:
+        """Return the titles of those achievements that some institution describes as its own.
+
+        May wait for a verifier, so nobody asks who holds a connection.
+        """
+        found = await described(self._pool, uris)
+        here = {
+            uri: NamedAchievement(achievement=uri, title=each.title, institution_name=each.institution_name)
+            for uri, each in found.items()
+        }
+        return here | await self._far.of({AchievementUri(uri) for uri in uris} - here.keys())
+
+    async def of_named_by(self, achievement: Achievement) -> Mapping[AchievementUri, NamedAchievement]:
+        """Return the titles of what an achievement asks for first, and of what it is made of."""
+        required, recipe = achievement.entry_requirements, achievement.recipe
+        uris: set[str] = set(required.named) if required else set()
+        if recipe is not None:
+            uris |= {*recipe.required_achievements, *(uri for group in recipe.groups for uri in group.achievements)}
+        return await self.of(uris)

@@ -19,7 +19,7 @@ from proto.wire.applications import (
     ProgrammeLimits,
     RecognitionReport,
 )
-from services.issuer_gateway.achievements.named_achievements import named
+from services.issuer_gateway.achievements.named_achievements import AchievementNames
 from services.issuer_gateway.applications.agreement_answers import Grounds, grounds_of
 from services.issuer_gateway.applications.apply import (
     UnknownApplicationProblem,
@@ -84,12 +84,14 @@ class DecideApplications:
         learner_keys: LearnerKeys,
         precedents: PublicPrecedents,
         statuses: PresentStatus,
+        names: AchievementNames,
     ) -> None:
         self._pool = pool
         self._idempotency = idempotency
         self._learner_keys = learner_keys
         self._precedents = precedents
         self._statuses = statuses
+        self._names = names
 
     async def listed(
         self,
@@ -294,7 +296,7 @@ class DecideApplications:
         """Return how the office decides, and on what it decided unlike."""
         like = await like_cases.of_all(self._pool, tenant.institution_id)
         unlike = unlike_cases(like)
-        names = await named(self._pool, {each.achievement for each in unlike})
+        names = await self._names.of({each.achievement for each in unlike})
         return msgspec.structs.replace(
             await self.numbers(tenant),
             unlike=tuple(with_title(each, names.get(AchievementUri(each.achievement))) for each in unlike),

@@ -1,7 +1,7 @@
 """Papers of credentials that are here: the document opened, its standing asked, laid out. Keeps no copy of any."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +9,8 @@ import msgspec
 from proto.documents.content import content_of
 from proto.ids import CredentialId, InstitutionId
 from proto.problem import Problem
-from proto.wire.content import Content
+from proto.wire.content import Content, Texts
+from services.issuer_gateway.achievements.named_achievements import AchievementNames
 from services.issuer_gateway.credentials.credential_reader import CredentialReader, ProofChoice
 from services.issuer_gateway.credentials.standings import Standings
 from services.issuer_gateway.domain.tenant import Tenant
@@ -61,6 +62,7 @@ class CredentialPapers:
         standings: Standings,
         papers: Papers,
         *,
+        names: AchievementNames,
         bundle: FetchBundle,
         verifier_url: str | None,
     ) -> None:
@@ -68,6 +70,7 @@ class CredentialPapers:
         self._reader = reader
         self._standings = standings
         self._papers = papers
+        self._names = names
         self._bundle = bundle
         self._verifier_url = verifier_url
 
@@ -79,10 +82,12 @@ class CredentialPapers:
         """Return credentials of the institution, in order; the database is asked as often as for one."""
         documents = await self._reader.documents(tenant, credential_ids, proof=_PROOF)
         standings = await self._standings.of(credential_ids)
+        contents = {name: content_of(document) for name, document in documents.items()}
+        titles = await self._part_titles(contents.values())
         return [
             OpenedCredential(
                 document=documents[name],
-                content=content_of(documents[name]),
+                content=contents[name],
                 facts=Facts(
                     credential_id=name,
                     legal_name=tenant.legal_name,
@@ -90,11 +95,18 @@ class CredentialPapers:
                     did=tenant.did,
                     shown_state=standings[name],
                     check_url=self.check_url(name),
+                    part_titles=titles,
                 ),
                 institution_id=tenant.institution_id,
             )
             for name in credential_ids
         ]
+
+    async def _part_titles(self, contents: Iterable[Content]) -> dict[str, Texts]:
+        """Return how the parts of stacks are called, where somebody's catalogue says so; documents name addresses."""
+        uris = {part.achievement for each in contents for part in each.components if part.achievement}
+        named = await self._names.of(uris) if uris else {}
+        return {uri: each.title for uri, each in named.items() if each.title}
 
     async def state_of(self, credential_id: CredentialId) -> ShownState:
         """Return how a credential stands now."""

@@ -34,7 +34,7 @@ from proto.wire.own_statements import (
     StandingDecisionRequest,
 )
 from proto.wire.stacks import NamedAchievement
-from services.issuer_gateway.achievements.named_achievements import named
+from services.issuer_gateway.achievements.named_achievements import AchievementNames
 from services.issuer_gateway.credentials.change_credential import UnknownEventProblem
 from services.issuer_gateway.domain import statements as said
 from services.issuer_gateway.domain.awarding import Common
@@ -146,8 +146,9 @@ class MakeStatements:
 class StatementReader:
     """Reads what stands, and what does not any more, as the log is followed."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, names: AchievementNames) -> None:
         self._pool = pool
+        self._titles = names
 
     async def decisions(
         self, tenant: Tenant, *, now: Moment, before: int | None, limit: int
@@ -155,7 +156,7 @@ class StatementReader:
         """Return standing decisions of the institution with their places, the newest first."""
         book, found = await self._page(decisions_by(tenant.did), before, limit)
         decisions = [each for each in found if isinstance(each, StandingDecision)]
-        names = await named(self._pool, {each.achievement for each in decisions})
+        names = await self._titles.of({each.achievement for each in decisions})
         answers = ((each, said.decision_answer(book, each, now=now)) for each in decisions)
         return [(each.stamp.index, _with_title(answer, names.get(each.achievement))) for each, answer in answers]
 
@@ -167,7 +168,7 @@ class StatementReader:
         book, found = await self._page(group, before, limit)
         invitations = [each for each in found if isinstance(each, Invitation)]
         names = await self._names({did for each in invitations for did in (each.stamp.speaker, each.endorser)})
-        titles = await named(self._pool, {each.achievement for each in invitations})
+        titles = await self._titles.of({each.achievement for each in invitations})
         answers: list[tuple[int, InvitationAnswer]] = []
         for each in invitations:
             known = titles.get(each.achievement)

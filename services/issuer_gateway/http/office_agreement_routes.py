@@ -13,7 +13,6 @@ from proto.problem import InvalidProblem, Problem
 from proto.stacking import ects_of_text
 from proto.wire.agreements import AgreementRequest
 from services.edge import Form, Media, Reply, Route, annotate
-from services.issuer_gateway.achievements.named_achievements import named
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.http.agreement_routes import DOCUMENT_BYTES_MAX, AgreementPath, page_of_agreements
 from services.issuer_gateway.http.caller import GATEWAY
@@ -67,7 +66,7 @@ async def _page(
 ) -> web.Response:
     found = await page_of_agreements(request.app[GATEWAY], office.tenant, cursor, limit=_ROWS)
     uris = {uri for each in found.agreements for term in each.terms for uri in term.achievements}
-    names = await named(request.app[GATEWAY].pool, uris)
+    names = await request.app[GATEWAY].achievement_names.of(uris)
     said: dict[str, Any] = {"fault": problem.sentence if problem else None, "field": field}
     return request.app[OFFICE_PAGES].agreements(page_of(request, office), found, typed=typed, names=names, **said)
 

@@ -14,7 +14,7 @@ from proto.stack_advice import Advice, PartAdvice, advise, preview
 from proto.stacking import StackPart, Unmet
 from proto.wire.gateway import StackRequest
 from proto.wire.stacks import NamedAchievement, PartAnswer, StackAdvice, StackPreview, UnmetAnswer
-from services.issuer_gateway.achievements.named_achievements import named
+from services.issuer_gateway.achievements.named_achievements import AchievementNames
 from services.issuer_gateway.credentials.prepare_award import achievement_of
 from services.issuer_gateway.credentials.stack_credential import live_stacks
 from services.issuer_gateway.domain.awarding import parts_of
@@ -40,9 +40,10 @@ class Advised(NamedTuple):
 class AdviseStacks:
     """Answers by the followed log and what was said here since; keeps nothing and signs nothing."""
 
-    def __init__(self, pool: Pool, writer: LogWriter) -> None:
+    def __init__(self, pool: Pool, writer: LogWriter, names: AchievementNames) -> None:
         self._pool = pool
         self._writer = writer
+        self._names = names
 
     async def for_learner(
         self, tenant: Tenant, ref: str, *, others: Sequence[CredentialId], after: tuple[str, str], limit: int
@@ -62,16 +63,14 @@ class AdviseStacks:
     ) -> Advised:
         """Return the same for a learner who is known by id; raises `LogNotFollowedProblem`."""
         self._writer.check_followed()
-        found = await credentials.page(
-            self._pool, tenant.institution_id, learner=learner, before=None, limit=CREDENTIALS_MAX
-        )
-        ids = list(dict.fromkeys([*(each.credential_id for each in found), *others]))
+        own = await credentials.ids_of_learner(self._pool, tenant.institution_id, learner, limit=CREDENTIALS_MAX)
+        ids = list(dict.fromkeys([*own, *others]))
         offered = await achievements.with_recipes(self._pool, after=after, limit=limit + 1)
         shown = offered[:limit]
         more = (shown[-1].tenant.institution_id, shown[-1].achievement_id) if len(offered) > limit else None
         async with transaction(self._pool) as connection:
             advised = [each async for each in self._advise(connection, shown, ids)]
-            names = await _names(connection, [(found, parts) for _, found, parts in advised])
+        names = await self._names.of(_uris_of((found, parts) for _, found, parts in advised))
         stacks = (
             StackAdvice(
                 achievement=each.achievement.uri,
@@ -112,7 +111,7 @@ class AdviseStacks:
         async with transaction(self._pool) as connection:
             parts = await self._parts(connection, tenant.did, request.components, now)
             found = preview(stored.achievement.recipe, parts, declared_hundredths=declared, now=now)
-            names = await _names(connection, [(found, found.parts)])
+        names = await self._names.of(_uris_of([(found, found.parts)]))
         answer = _answer(found, declared, found.parts, names)
         unknown = sorted(set(request.components) - {part.credential_id for part in parts})
         if not unknown:
@@ -141,16 +140,14 @@ def _of_recipe(achievement: Achievement, found: Advice) -> tuple[PartAdvice, ...
     return tuple(item for item in found.parts if item.is_proposed or item.part.achievement in named)
 
 
-async def _names(
-    connection: Connection, advised: Iterable[tuple[Advice, Iterable[PartAdvice]]]
-) -> Mapping[AchievementUri, NamedAchievement]:
-    """Return what the catalogue says of all achievements that advice names, whoever awards them."""
-    uris: set[str] = set()
+def _uris_of(advised: Iterable[tuple[Advice, Iterable[PartAdvice]]]) -> set[AchievementUri]:
+    """Return all achievements that advice names, whoever awards them."""
+    uris: set[AchievementUri] = set()
     for found, parts in advised:
         for part in parts:
             uris |= {part.part.achievement, *(uri for each in part.unmet for uri in each.achievements)}
         uris |= {uri for each in found.unmet for uri in each.achievements}
-    return await named(connection, uris)
+    return uris
 
 
 def _answer(

@@ -5,7 +5,7 @@ Supplements have it. What comes out is plain values that a template lays out; no
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -39,7 +39,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a paper says besides its document: by whom, under which id, how it stands, where it is checked.
 
     `check_url` is the verifier's page of the credential, None where no verifier is named here. `is_whole` says that the
-    document is attached; a paper of chosen parts has none.
+    document is attached; a paper of chosen parts has none. `part_titles` are how catalogues call the achievements of
+    its parts, of which its document says the addresses.
     """
 
     credential_id: CredentialId
@@ -49,6 +50,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     shown_state: ShownState
     check_url: str | None = None
     is_whole: bool = True
+    part_titles: Mapping[str, Texts] = msgspec.field(default_factory=dict)
 
 
 class PaperRow(msgspec.Struct, frozen=True):
@@ -76,7 +78,7 @@ def picked(texts: Texts, language: LearnerLanguage, own: str = "und") -> tuple[s
 
 def sections(content: Content, facts: Facts, language: LearnerLanguage) -> tuple[PaperSection, ...]:
     """Return the parts of the supplement that have something to say, numbered."""
-    say = _Sayer(content, language)
+    say = _Sayer(content, language, facts.part_titles)
     parts = (
         ("The holder", say.holder()),
         ("The micro-credential", say.what(facts)),
@@ -110,9 +112,10 @@ def scale_of(item: ResultContent, language: LearnerLanguage) -> str:
 class _Sayer:
     """Rows of one document in one language; each method yields those of a section."""
 
-    def __init__(self, content: Content, language: LearnerLanguage) -> None:
+    def __init__(self, content: Content, language: LearnerLanguage, part_titles: Mapping[str, Texts]) -> None:
         self._content = content
         self._language = language
+        self._part_titles = part_titles
 
     def _row(self, label: str, *texts: str | tuple[str, str] | None) -> Iterator[PaperRow]:
         """Yield the row, or nothing where no text stands in it."""
@@ -166,10 +169,15 @@ class _Sayer:
         yield from self._row("Result", *self._results())
         yield from self._row("About this award", content.narrative)
         parts = (
-            ", ".join(filter(None, (item.achievement, _ects(item.ects), item.credential_id)))
+            ", ".join(filter(None, (self._part(item.achievement), _ects(item.ects), item.credential_id)))
             for item in content.components
         )
         yield from self._row("Made of", *parts)
+
+    def _part(self, achievement: str | None) -> str | None:
+        """Return how an achievement is called, with its address; the address alone where nobody here knows."""
+        title, _ = picked(self._part_titles.get(achievement or "", {}), self._language)
+        return f"{title} ({achievement})" if title else achievement
 
     def _results(self) -> Iterator[str]:
         for item in self._content.results:

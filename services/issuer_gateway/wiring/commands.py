@@ -61,13 +61,14 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         workbooks=parts.workbooks,
         large_lists=LargeLists(),
         status_lists=parts.status_lists,
+        achievement_names=parts.achievement_names,
         issue_together=IssueTogether(parts.storage, writer, idempotency, rows=issuing.rows, issuing=issuing.issue),
         stack_credentials=_stack_credentials(parts, issuing),
-        advise_stacks=AdviseStacks(pool, writer),
+        advise_stacks=AdviseStacks(pool, writer, parts.achievement_names),
         change_credential=ChangeCredential(pool, writer, idempotency, effective_margin_ms=config.effective_margin_ms),
         say_again=SayAgain(pool, writer, idempotency),
         make_statements=statements,
-        statement_reader=StatementReader(pool),
+        statement_reader=StatementReader(pool, parts.achievement_names),
         import_document=_import_document(parts, issuing),
         credential_reader=reader,
         credential_papers=papers,
@@ -108,7 +109,7 @@ def _stack_credentials(parts: Parts, issuing: Issuing) -> StackCredentials:
 
 
 def _grade_conditions(parts: Parts) -> GradeConditions:
-    return GradeConditions(parts.pool, parts.unit_of_work, learner_keys=parts.learner_keys, log_state=parts.log_state)
+    return GradeConditions(parts.pool, parts.idempotency, learner_keys=parts.learner_keys, log_state=parts.log_state)
 
 
 def _credential_reader(parts: Parts) -> CredentialReader:
@@ -127,6 +128,7 @@ def _credential_papers(parts: Parts, reader: CredentialReader, config: Config) -
         reader,
         Standings(parts.pool, parts.log_state),
         Papers(fonts=config.font_folder),
+        names=parts.achievement_names,
         bundle=parts.log_client.credential_bundle,
         verifier_url=config.verifier_url,
     )
@@ -177,6 +179,7 @@ def _decide_applications(parts: Parts) -> DecideApplications:
         learner_keys=parts.learner_keys,
         precedents=PublicPrecedents(parts.verifier, parts.log),
         statuses=PresentStatus(parts.verifier, parts.log),
+        names=parts.achievement_names,
     )
 
 
@@ -234,6 +237,7 @@ def _recognition_applications(parts: Parts, config: Config) -> RecognitionApplic
         parts.pool,
         parts.unit_of_work,
         parts.learner_keys,
+        idempotency=parts.idempotency,
         check=EvidenceCheck(parts.verifier, parts.log),
         at_once=DecideAtOnce(parts.log_state),
         public_url=config.public_url,
@@ -248,6 +252,7 @@ def _learner_requests(parts: Parts, config: Config) -> LearnerRequests:
         parts.pool,
         parts.unit_of_work,
         parts.learner_keys,
+        idempotency=parts.idempotency,
         log_state=parts.log_state,
         metrics=parts.metrics.awards,
         public_url=config.public_url,
@@ -271,7 +276,7 @@ def _decide_request(parts: Parts, issuing: Issuing) -> DecideRequest:
 
 def _erase_learner(parts: Parts, lists: ListsInHand) -> EraseLearner:
     return EraseLearner(
-        parts.unit_of_work,
+        parts.idempotency,
         parts.batch_keys,
         parts.learner_keys,
         pool=parts.pool,

@@ -11,6 +11,8 @@ from services.clients.verifier_client import VerifierClient
 from services.crypto.rdf_processes import FormMakers
 from services.edge import Log
 from services.follow import Beginning, FollowBounds, Follower, LogEvidence
+from services.issuer_gateway.achievements.far_titles import FarTitles
+from services.issuer_gateway.achievements.named_achievements import AchievementNames
 from services.issuer_gateway.batches.workbooks.workbook import Workbooks
 from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.keys.batch_keys import BatchKeys
@@ -85,6 +87,7 @@ class Parts:
     log_client: LogClient
     """Asks the followed log for what it shows anybody."""
     verifier: VerifierClient | None
+    achievement_names: AchievementNames
     log: Log
     metrics: Metrics
     workbooks: Workbooks = dataclasses.field(default_factory=Workbooks)
@@ -139,6 +142,7 @@ def make_parts(opened: OpenedResources) -> Parts:
         form_makers=FormMakers(process_count=LIMITS.form_processes),
         log_client=opened.follow_client,
         verifier=opened.verifier,
+        achievement_names=AchievementNames(pool, FarTitles(opened.verifier, opened.log)),
         log=opened.log,
         metrics=opened.metrics,
     )
