@@ -217,7 +217,9 @@ def test_a_qr_code_is_dark_on_white_with_a_quiet_zone() -> None:
 _SAID_IN_CODE = re.compile(r'(?:\bt|\bphrase|\bword|_row|_yield_row|fault_of)\(\s*"((?:[^"\\]|\\.)+)"')
 
 
-@pytest.mark.parametrize("language", [item for item in LANGUAGES.values() if item.words], ids=lambda item: item.code)
+@pytest.mark.parametrize(
+    "language", [item for item in LANGUAGES.values() if item.code != "en"], ids=lambda item: item.code
+)
 def test_a_language_has_every_word_with_the_same_values(language: LearnerLanguage) -> None:
     words = set(LANGUAGES["de"].words)
     assert set(language.words) == words

@@ -14,6 +14,7 @@ import msgspec
 from proto.sentence import Sentence
 from proto.visible_text import within_sentence
 from services.edge.accepted_languages import accepted_languages
+from services.issuer_gateway.languages.english_on_pages import ENGLISH_ON_PAGES
 
 DEFAULT = "en"
 
@@ -32,7 +33,7 @@ class LearnerLanguage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     def said(self, sentence: Sentence) -> str | None:
         """Return a sentence in this language, in English too; None where it, or one within it, is not there."""
-        words = sentence.words if self.code == DEFAULT else self.words.get(sentence.words)
+        words = self.words.get(sentence.words, sentence.words if self.code == DEFAULT else None)
         values = {name: self._value(value) for name, value in sentence.values.items()}
         if words is None or None in values.values():
             return None
@@ -52,7 +53,7 @@ def _read(path: Path) -> LearnerLanguage:
 
 
 LANGUAGES: Mapping[str, LearnerLanguage] = {
-    DEFAULT: LearnerLanguage(code=DEFAULT, name="English"),
+    DEFAULT: LearnerLanguage(code=DEFAULT, name="English", words=ENGLISH_ON_PAGES),
     **{path.stem: _read(path) for path in sorted(Path(__file__).parent.glob("*.toml"))},
 }
 
