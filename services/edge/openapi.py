@@ -85,8 +85,8 @@ def _operation(route: Route, schemas: Schemas, *, explained: Sequence[type[Probl
         "tags": [route.tag],
         "responses": responses(route, schemas, explained=explained),
     }
-    if route.description:
-        operation["description"] = route.description
+    if description := " ".join(filter(None, (route.description, route.again and f"Sent again: {route.again}."))):
+        operation["description"] = description
     if parameters := [*_parameters(route, schemas)]:
         operation["parameters"] = parameters
     if route.takes_body:

@@ -71,6 +71,8 @@ class Route:
     """An API key may be sent, and is not needed: it is only described here, and counted by the service (`admit`)."""
     scope: str | None = None
     idempotency: Literal["required", "optional"] | None = None
+    again: str = ""
+    """Of a route that writes and takes no Idempotency-Key: what the same request does when it is sent again."""
     unique_keys: bool = False
     """Refuse a JSON body in which any object has a key twice: for documents from outside (DESIGN 3.2)."""
     open_request: bool = False

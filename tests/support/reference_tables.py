@@ -56,6 +56,26 @@ def _routes(service: str) -> Iterator[str]:
         yield f"| `{route.method} {route.path}` | {route.summary} |"
 
 
+def _again(service: str) -> Iterator[str]:
+    yield "| route | the same request again |"
+    yield "|---|---|"
+    for route in writing_routes(service):
+        yield f"| `{route.method} {route.path}` | {sent_again(route)} |"
+
+
+def writing_routes(service: str) -> list[Route]:
+    """Return the routes of a service by which somebody may change something."""
+    return [route for route in routes_of(service) if route.method != "GET"]
+
+
+def sent_again(route: Route) -> str:
+    """Return what a route does with a request that it was sent before; "" where it does not say."""
+    if route.idempotency is None:
+        return route.again
+    required = ", which is required" if route.idempotency == "required" else ""
+    return f"with the same `Idempotency-Key`{required}: the answer of then"
+
+
 def _settings(service: str) -> Iterator[str]:
     kind, prefix = _SETTINGS[service]
     yield "| setting | default | what it means |"
@@ -66,7 +86,8 @@ def _settings(service: str) -> Iterator[str]:
 
 def with_tables(service: str, text: str) -> str:
     """Return a README's text with every table between its markers as the code has it now."""
-    for kind, lines in (("routes", _routes(service)), ("settings", _settings(service))):
+    tables = {"routes": _routes, "settings": _settings} | ({"again": _again} if service == "gateway" else {})
+    for kind, lines in ((kind, made(service)) for kind, made in tables.items()):
         begin, end = f"<!-- {kind}: {service} -->", f"<!-- end of {kind}: {service} -->"
         pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
         assert pattern.search(text), f"the README has no place for {begin}"

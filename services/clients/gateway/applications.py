@@ -26,9 +26,11 @@ Json = dict[str, Any]
 class ApplicationCalls(HttpClient):
     """Calls of applicants, by their secret link, and of the office that decides; and advice on stacks."""
 
-    async def apply_for_recognition(self, application: ApplicationBody | Json) -> ApplicationMade:
+    async def apply_for_recognition(
+        self, application: ApplicationBody | Json, *, key: str | None = None
+    ) -> ApplicationMade:
         """Ask an institution to recognise what others taught; the secret link in the answer is shown this once."""
-        return await self.call("POST", "/v1/recognition-applications", ApplicationMade, send=application)
+        return await self.call("POST", "/v1/recognition-applications", ApplicationMade, send=application, key=key)
 
     async def application_by_link(self, secret: str) -> ApplicationSeen:
         """Return how an application stands, for its applicant."""

@@ -34,9 +34,9 @@ _FORM = "application/x-www-form-urlencoded"
 class LinkCalls(HttpClient):
     """Calls about requests and one-time links. A `secret` is the last part of such a link; it needs no API key."""
 
-    async def ask(self, request: RequestBody | Json) -> RequestMade:
+    async def ask(self, request: RequestBody | Json, *, key: str | None = None) -> RequestMade:
         """Ask an institution for an achievement; the link in the answer is shown this once."""
-        return await self.call("POST", "/v1/requests", RequestMade, send=request)
+        return await self.call("POST", "/v1/requests", RequestMade, send=request, key=key)
 
     async def request_seen(self, secret: str) -> RequestSeen:
         """Return how a request stands."""

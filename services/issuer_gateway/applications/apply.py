@@ -44,6 +44,7 @@ from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.store import applications, audit_trail, learners, retention, tenants
 from services.issuer_gateway.store.applications import EvidenceDecision, SealedEvidence, StoredApplication
 from services.issuer_gateway.unit_of_work import audited_call
+from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool, transaction
 from services.persistence.postgres_errors import TAKEN_ERRORS
@@ -126,6 +127,7 @@ class RecognitionApplications:
         unit_of_work: UnitOfWork,
         learner_keys: LearnerKeys,
         *,
+        idempotency: Idempotency,
         check: EvidenceCheck,
         at_once: DecideAtOnce,
         public_url: str,
@@ -136,6 +138,7 @@ class RecognitionApplications:
         self._pool = pool
         self._unit_of_work = unit_of_work
         self._learner_keys = learner_keys
+        self._idempotency = idempotency
         self._check = check
         self._at_once = at_once
         self._public_url = public_url
@@ -143,17 +146,21 @@ class RecognitionApplications:
         self._due_days = due_days
         self._kept_days = kept_days
 
-    async def apply(self, body: ApplicationBody, *, secret: str | None = None) -> ApplicationMade:
-        """Take an application and return its secret link, which is shown this once.
+    async def apply(
+        self, tenant: Tenant, body: ApplicationBody, *, secret: str | None = None, keyed: KeyedRequest | None = None
+    ) -> ApplicationMade:
+        """Take an application to an institution and return its secret link, which is shown this once.
 
-        With a `secret` that an application has already, that one is returned: it was sent twice. The evidence is
-        checked first; what a standing decision of the institution covers is decided at once. Raises
-        `UnknownInstitutionProblem`, `TooManyApplicationsProblem`, and `InvalidProblem` with a pointer.
+        With a `secret` that an application has already, or as a request that was carried out, the one of then is
+        returned: it was sent twice. The evidence is checked first; what a standing decision of the institution covers
+        is decided at once. Raises `TooManyApplicationsProblem`, and `InvalidProblem` with a pointer.
         """
-        tenant = await institution_commands.tenant_of(self._pool, body.institution)
+        if (known := await self._idempotency.answered(keyed, ApplicationMade)) is not None:
+            return _told(tenant, known)
         check_programme(tenant, body.programme)
         if secret is None:
-            return await self._apply(tenant, body, institution_commands.new_token(APPLICATION_PREFIX))
+            secret = institution_commands.new_token(APPLICATION_PREFIX)
+            return _told(tenant, await self._apply(tenant, body, secret, keyed))
         try:
             return await self._made_before(secret) or await self._apply(tenant, body, secret)
         except TAKEN_ERRORS:
@@ -177,7 +184,9 @@ class RecognitionApplications:
             secret=secret,
         )
 
-    async def _apply(self, tenant: Tenant, body: ApplicationBody, secret: str) -> ApplicationMade:
+    async def _apply(
+        self, tenant: Tenant, body: ApplicationBody, secret: str, keyed: KeyedRequest | None = None
+    ) -> ApplicationMade:
         applicant = Applicant(**{name: getattr(body, name) for name in Applicant.__struct_fields__})
         _check_readable(applicant)
         checked = await self._check.check(body.evidence)
@@ -220,7 +229,7 @@ class RecognitionApplications:
                 secret=secret,
             )
 
-        return await self._unit_of_work.in_transaction(work)
+        return await self._idempotency.run_once(keyed, ApplicationMade, work, is_secret=True)
 
     def link_of(self, secret: str) -> str:
         """Return the address of an application's own page."""
@@ -264,6 +273,7 @@ class RecognitionApplications:
     async def appeal(self, secret: str, number: int, text: str) -> None:
         """Ask for another decision, by another person, on what was not recognised in full; once.
 
+        The same words again change nothing.
         Raises `UnknownApplicationProblem`, `UnknownItemProblem`, `NoAppealProblem`, `ApplicationClosedProblem`.
         """
         check_texts([("/text", text)])
@@ -275,6 +285,8 @@ class RecognitionApplications:
             key = await self._open_key(stored)
             item = item_of(await applications.items(connection, [stored.application_id]), number)
             made = await applications.decisions(connection, [stored.application_id])
+            if _appealed(key, item) == text:
+                return  # sent again
             if not may_appeal(item, [each for each in made if each.number == number]):
                 raise NoAppealProblem("An appeal is made once, against a decision that does not recognise in full")
             sealed = key.seal(text.encode(), "application-appeal", name_of(stored.application_id, number))
@@ -321,6 +333,19 @@ class RecognitionApplications:
         if found:
             await self._learner_keys.destroy_erased(self._pool)
         return len(found)
+
+
+def _told(tenant: Tenant, made: ApplicationMade) -> ApplicationMade:
+    """Return what an applicant is told, and whose application it is to the audit trail."""
+    audited_call.speaks(tenant.institution_id, "link", "applicant", application_id=made.application_id)
+    return made
+
+
+def _appealed(key: DataKey, item: SealedEvidence) -> str | None:
+    """Return the words in which it was appealed against what was decided on a piece of evidence."""
+    if item.sealed_appeal is None:
+        return None
+    return key.open(item.sealed_appeal, "application-appeal", name_of(item.application_id, item.number)).decode()
 
 
 def check_programme(tenant: Tenant, programme: str) -> None:

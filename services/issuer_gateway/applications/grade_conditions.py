@@ -36,7 +36,7 @@ from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.store import achievement_titles, graded_evidence, tenants
 from services.issuer_gateway.store.achievement_titles import Described
 from services.issuer_gateway.store.graded_evidence import ShownEvidence
-from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
+from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.persistence.postgres import Connection, Pool, transaction
 
 EVIDENCE_MAX = 200
@@ -67,14 +67,18 @@ class _Graded(msgspec.Struct, frozen=True, kw_only=True):
         return self.grades[0] if len(self.grades) == 1 else None
 
 
+class _Changed(msgspec.Struct, frozen=True):
+    """That the conditions were changed, which is all that is remembered of it."""
+
+
 class GradeConditions:
     """The conditions of institutions."""
 
     def __init__(
-        self, pool: Pool, unit_of_work: UnitOfWork, *, learner_keys: LearnerKeys, log_state: FollowedLogState
+        self, pool: Pool, idempotency: Idempotency, *, learner_keys: LearnerKeys, log_state: FollowedLogState
     ) -> None:
         self._pool = pool
-        self._unit_of_work = unit_of_work
+        self._idempotency = idempotency
         self._learner_keys = learner_keys
         self._log_state = log_state
 
@@ -104,7 +108,7 @@ class GradeConditions:
         await self._change(tenant.institution_id, changed)
         return await self.listed(tenant)
 
-    async def remove(self, tenant: Tenant, place: ConditionPlace) -> None:
+    async def remove(self, tenant: Tenant, place: ConditionPlace, keyed: KeyedRequest | None = None) -> None:
         """Take a condition away: every grade will do; raises `UnknownConditionProblem`."""
 
         def changed(held: Sequence[GradeCondition]) -> list[GradeCondition]:
@@ -113,16 +117,20 @@ class GradeConditions:
                 raise UnknownConditionProblem("The office asks for no grades of this achievement and programme")
             return kept
 
-        await self._change(tenant.institution_id, changed)
+        await self._change(tenant.institution_id, changed, keyed)
 
     async def _change(
-        self, institution_id: InstitutionId, changed: Callable[[Sequence[GradeCondition]], list[GradeCondition]]
+        self,
+        institution_id: InstitutionId,
+        changed: Callable[[Sequence[GradeCondition]], list[GradeCondition]],
+        keyed: KeyedRequest | None = None,
     ) -> None:
-        async def work(connection: Connection) -> None:
+        async def work(connection: Connection) -> _Changed:
             held = (await tenants.locked(connection, institution_id)).grade_conditions
             await tenants.change_settings(connection, institution_id, grade_conditions=tuple(changed(held)))
+            return _Changed()
 
-        await self._unit_of_work.in_transaction(work)
+        await self._idempotency.run_once(keyed, _Changed, work)
 
     async def preview(self, tenant: Tenant, trial: GradeTrial) -> GradePreview:
         """Return what a condition means, which scales are known, and whom it would have touched; keeps nothing."""

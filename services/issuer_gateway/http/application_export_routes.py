@@ -89,6 +89,7 @@ ROUTES = [
         "/v1/recognition-applications/{application_id}/learner",
         say_whose_application,
         summary="Say which learner of the institution an applicant is",
+        again="nothing changes, and the answer is how it stands",
         description="Then the application is in that learner's export and goes with that learner's erasure.",
         request=WhoseApplication,
         path_parameters=ApplicationPath,

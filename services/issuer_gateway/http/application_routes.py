@@ -39,6 +39,7 @@ from services.issuer_gateway.http.caller import (
     PageQuery,
     after_moment,
     check_rate,
+    keyed_by_anybody,
     keyed_from,
 )
 from services.issuer_gateway.http.people import (
@@ -51,6 +52,7 @@ from services.issuer_gateway.http.people import (
     root_of,
     see_other,
 )
+from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.store.applications import WantedApplications
 
 _LIST = "applications"
@@ -98,10 +100,15 @@ class ApplicationQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fiel
         )
 
 
-async def send_application(request: web.Request, *, body: ApplicationBody) -> Reply:
+async def send_application(
+    request: web.Request, *, body: ApplicationBody, raw: bytes, idempotency_key: str | None
+) -> Reply:
     """Take an application."""
     check_rate(request)
-    made = await request.app[GATEWAY].recognition_applications.apply(body)
+    gateway = request.app[GATEWAY]
+    tenant = await institution_commands.tenant_of(gateway.pool, body.institution)
+    keyed = keyed_by_anybody(request, tenant.institution_id, idempotency_key, raw)
+    made = await gateway.recognition_applications.apply(tenant, body, keyed=keyed)
     return Reply(made, status=201, headers={"Location": made.link, "Cache-Control": "no-store"})
 
 
@@ -228,7 +235,13 @@ ROUTES = [
         "answer holds a secret link, shown once, to what becomes of it.",
         request=ApplicationBody,
         response={201: ApplicationMade},
-        problems=(UnknownInstitutionProblem, apply.TooManyApplicationsProblem, RateLimitedProblem),
+        problems=(
+            UnknownInstitutionProblem,
+            apply.TooManyApplicationsProblem,
+            RateLimitedProblem,
+            *WORK_PROBLEMS,
+        ),
+        idempotency="optional",
         body_bytes_max=_BODY_BYTES_MAX,
         unique_keys=True,
         tag="recognitions",
@@ -249,6 +262,7 @@ ROUTES = [
         appeal,
         operation="appeal_recognition",
         summary="Ask for another decision, by another person; once",
+        again="an appeal in the same words is the one that was made; other words are refused",
         request=AppealBody,
         path_parameters=LinkItemPath,
         response={200: ApplicationSeen},
@@ -261,6 +275,7 @@ ROUTES = [
         "/v1/application-links/{secret}",
         withdraw_application,
         summary="Withdraw an application, by its secret link",
+        again="nothing changes, and the answer is how it stands",
         description="All that was written, shown and decided in it is erased.",
         path_parameters=LinkPath,
         response={200: ApplicationSeen},
@@ -273,6 +288,7 @@ ROUTES = [
         appeal_by_form,
         "Appeal on the page of an application",
         operation="appeal_on_page",
+        again="an appeal in the same words is the one that was made",
     ),
     form_route(
         "/applications/{secret}/withdraw",

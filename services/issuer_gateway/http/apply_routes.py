@@ -11,6 +11,7 @@ from services.issuer_gateway.http.caller import GATEWAY, check_rate
 from services.issuer_gateway.http.institution_routes import SlugPath
 from services.issuer_gateway.http.once import secret_of_form
 from services.issuer_gateway.http.people import (
+    ONCE,
     asked_text,
     for_people,
     form_route,
@@ -66,7 +67,7 @@ async def apply_by_form(request: web.Request, *, body: Form) -> web.Response:
     try:
         check_rate(request)
         secret = secret_of_form(request, tenant.institution_id, body, APPLICATION_PREFIX)
-        made = await gateway.recognition_applications.apply(body_of(tenant, typed), secret=secret)
+        made = await gateway.recognition_applications.apply(tenant, body_of(tenant, typed), secret=secret)
     except (RateLimitedProblem, TooManyApplicationsProblem) as problem:
         annotate(request, problem=problem.slug)
         what = "wait" if isinstance(problem, RateLimitedProblem) else "full"
@@ -83,5 +84,11 @@ ROUTES: list[Any] = [
         "The page on which one applies for recognition",
         description="`programme` chooses one of the institution's programmes.",
     ),
-    form_route(_PATH, apply_by_form, "Apply for recognition on the institution's page", body_bytes_max=_FORM_BYTES_MAX),
+    form_route(
+        _PATH,
+        apply_by_form,
+        "Apply for recognition on the institution's page",
+        body_bytes_max=_FORM_BYTES_MAX,
+        again=ONCE,
+    ),
 ]

@@ -147,5 +147,6 @@ ROUTES = [
         "Cancel a batch",
         {200: BatchAnswer},
         scope="credentials:issue",
+        again="nothing changes, and the answer is how it stands",
     ),
 ]

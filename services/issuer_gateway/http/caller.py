@@ -46,6 +46,8 @@ REQUEST_LIMIT: web.AppKey[RateLimit] = web.AppKey("request_limit", RateLimit)
 """How often one address may ask institutions for something: an achievement, or recognition."""
 OPERATOR_SCOPE = "operator"
 OPERATOR_SCOPES = frozenset({OPERATOR_SCOPE, "audit:read"})
+STRANGERS_KEY_MIN = 16
+"""Characters of an Idempotency-Key of somebody without an account."""
 _REORDERED_BYTES_MAX = 262_144
 WORK_PROBLEMS: tuple[type[Problem], ...] = (OtherRequestProblem, AnswerGoneProblem, BusyProblem, OutcomeUnknownProblem)
 SAY_PROBLEMS: tuple[type[Problem], ...] = (*WORK_PROBLEMS, LogNotFollowedProblem, RefusedByLogProblem)
@@ -134,11 +136,34 @@ def keyed_from(request: web.Request, caller: Caller, key: str | None, raw: bytes
     Who asks belongs to it: what one API key was answered is not handed out to another.
     """
     institution_id = caller.tenant.institution_id if caller.tenant else OPERATOR
-    gateway = request.app[GATEWAY]
-    target = request.method.encode(), request.path.encode(), request.query_string.encode()
+    asked = _asked(request, raw)
+    return request.app[GATEWAY].idempotency.keyed(institution_id, key, caller.api_key_id.encode(), *asked)
+
+
+def keyed_by_anybody(
+    request: web.Request, institution_id: InstitutionId, key: str | None, raw: bytes
+) -> KeyedRequest | None:
+    """Return what somebody without an account asks of an institution as a request that is carried out once.
+
+    The answer holds a secret link, and whoever sends the same key and body gets it: so raises `InvalidProblem` for a
+    key that others may hit upon.
+    """
+    if key is None:
+        return None
+    if len(key) < STRANGERS_KEY_MIN:
+        raise InvalidProblem(
+            f"Without an account, take an Idempotency-Key that nobody guesses, of at least {STRANGERS_KEY_MIN} "
+            "characters: a new UUID for each request will do",
+            members={"header": "Idempotency-Key"},
+        )
+    return request.app[GATEWAY].idempotency.keyed(institution_id, f"anybody\n{key}", *_asked(request, raw))
+
+
+def _asked(request: web.Request, raw: bytes) -> tuple[bytes, ...]:
+    """Return what a request asks for: method, path, query, and its body, in one form where that is JSON."""
     media_type = media_type_of(request)
-    asked = (*target, media_type.encode(), _same_for_all(raw) if media_type.endswith("json") else raw)
-    return gateway.idempotency.keyed(institution_id, key, caller.api_key_id.encode(), *asked)
+    target = request.method.encode(), request.path.encode(), request.query_string.encode()
+    return (*target, media_type.encode(), _same_for_all(raw) if media_type.endswith("json") else raw)
 
 
 def required_key(key: str | None) -> str:

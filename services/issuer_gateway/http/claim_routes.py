@@ -272,6 +272,7 @@ ROUTES = [
         "/v1/claims/{claim_id}",
         cancel_claim,
         summary="Cancel a one-time link",
+        again="nothing changes, and the answer is how it stands",
         description="A key without the scope `credentials:read` cancels only links that it made itself.",
         path_parameters=ClaimPath,
         response={200: Claim},
@@ -289,8 +290,8 @@ ROUTES = [
         "/v1/batches/{batch_id}/claims",
         make_batch_claims,
         summary="Make one-time links to all credentials of a batch, one a line",
-        description="Again: new links; those that were made before and not used work no more. A key without the "
-        "scope `credentials:read` gets links only for batches that it sent itself.",
+        again="new links; those of before that were not used work no more",
+        description="A key without the scope `credentials:read` gets links only for batches that it sent itself.",
         path_parameters=BatchPath,
         query=HoursQuery,
         response={200: Media("application/x-ndjson", ClaimMade)},
@@ -315,9 +316,9 @@ ROUTES = [
         "/v1/claim-links/{secret}",
         use_claim,
         summary="Claim the credential of a one-time link",
-        description="Works once; for 24 hours it answers the same to the same `retry_token`. A credential that is "
-        "suspended is not handed out, and the link stays. With `holder` an award is issued to that DID, whose key "
-        "signs the claim.",
+        again="the same for 24 hours where it has the same `retry_token`; else the link is used up",
+        description="Works once. A credential that is suspended is not handed out, and the link stays. With `holder` "
+        "an award is issued to that DID, whose key signs the claim.",
         request=ClaimUse,
         path_parameters=SecretPath,
         response={200: Claimed},
@@ -332,6 +333,7 @@ ROUTES = [
         "/claims/{secret}",
         claim_by_form,
         summary="Claim a credential on the page of its link",
+        again="for a day the browser that used it gets the same; for others it is used up",
         request=Form,
         response=PAGE,
         body_bytes_max=_FORM_BYTES_MAX,

@@ -23,6 +23,7 @@ from services.issuer_gateway.http.holder_link_routes import (
     LinkedSharePath,
     check_owner,
 )
+from services.issuer_gateway.http.once import id_of_form
 from services.issuer_gateway.http.paper_routes import (
     NAME_DIGITS,
     PICTURE_MEDIA,
@@ -31,6 +32,7 @@ from services.issuer_gateway.http.paper_routes import (
     language_named,
 )
 from services.issuer_gateway.http.people import (
+    ONCE,
     for_people,
     form_route,
     page_route,
@@ -191,7 +193,15 @@ async def share_by_form(request: web.Request, *, body: Form) -> web.Response:
     link = check_owner(await gateway.shown_by_links.link(path.secret))
     opened = await gateway.shown_by_links.opened(link, path.credential_id)
     terms, days = share_terms(body)
-    await gateway.holder_links.share(link.stored, link.tenant, opened.facts.credential_id, terms, days=days)
+    about = f"{link.stored.link_id}\n{opened.facts.credential_id}"
+    await gateway.holder_links.share(
+        link.stored,
+        link.tenant,
+        opened.facts.credential_id,
+        terms,
+        days=days,
+        link_id=id_of_form(request, link.tenant.institution_id, body, about),
+    )
     return _back(request, path.secret, path.credential_id)
 
 
@@ -258,8 +268,8 @@ async def end_asked_by_form(request: web.Request) -> web.Response:
     return request.app[HELD_PAGES].ended(reader_of(request))
 
 
-def _form_route(path: str, handler: Any, summary: str) -> Route:
-    return form_route(path, handler, summary, body_bytes_max=_FORM_BYTES_MAX)
+def _form_route(path: str, handler: Any, summary: str, **more: Any) -> Route:
+    return form_route(path, handler, summary, body_bytes_max=_FORM_BYTES_MAX, **more)
 
 
 _CREDENTIAL = "/credentials/{secret}/{credential_id:[^/]{16,}}"
@@ -312,7 +322,7 @@ ROUTES = [
         problems=(*LINK_PROBLEMS, PaperProblem, BusyProblem),
         tag="pages",
     ),
-    _form_route(f"{_CREDENTIAL}/shares", share_by_form, "Share a credential on its page"),
+    _form_route(f"{_CREDENTIAL}/shares", share_by_form, "Share a credential on its page", again=ONCE),
     _form_route(
         f"{_CREDENTIAL}/shares/{{link_id}}/end", end_share_by_form, "End a share on the page of its credential"
     ),

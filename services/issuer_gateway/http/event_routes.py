@@ -53,6 +53,7 @@ ROUTES = [
         "/v1/events/{event_id}/again",
         say_event_again,
         summary="Say an event again that a condemned key made void",
+        again="nothing more is said, and the answer is how the new event stands",
         path_parameters=EventPath,
         query=AgainQuery,
         response={200: SaidAgain, 201: SaidAgain, 202: SaidAgain},

@@ -11,7 +11,7 @@ from proto.wire.grade_conditions import ConditionPlace, GradeConditionList, Grad
 from proto.wire.institutions import GradeCondition
 from services.edge import Reply, Route
 from services.issuer_gateway.applications.grade_conditions import UnknownConditionProblem
-from services.issuer_gateway.http.caller import GATEWAY, Caller
+from services.issuer_gateway.http.caller import GATEWAY, WORK_PROBLEMS, Caller, keyed_from
 
 _SCOPE = "recognitions:write"
 
@@ -34,10 +34,13 @@ async def set_grade_condition(request: web.Request, *, body: GradeCondition, pri
     return await request.app[GATEWAY].grade_conditions.put(principal.own, body)
 
 
-async def remove_grade_condition(request: web.Request, *, query: ConditionQuery, principal: Caller) -> Reply:
+async def remove_grade_condition(
+    request: web.Request, *, query: ConditionQuery, principal: Caller, idempotency_key: str | None
+) -> Reply:
     """Take a condition away."""
     place = ConditionPlace(**msgspec.structs.asdict(query))
-    await request.app[GATEWAY].grade_conditions.remove(principal.own, place)
+    keyed = keyed_from(request, principal, idempotency_key)
+    await request.app[GATEWAY].grade_conditions.remove(principal.own, place, keyed)
     return Reply(status=204)
 
 
@@ -62,6 +65,7 @@ ROUTES = [
         "/v1/grade-conditions",
         set_grade_condition,
         summary="Say for which grades a standing decision decides at once",
+        again="nothing changes, and the answer is how it stands",
         description="Of one achievement and programme, in place of what was said of them before; of all others nothing "
         "changes. It is on no log, and holds for applications from the answer on. What is asked by `PUT /v1/settings` "
         "is the same, all at once.",
@@ -79,7 +83,8 @@ ROUTES = [
         summary="Ask for no grades any more: the standing decision decides whatever the grade",
         query=ConditionQuery,
         response={204: None},
-        problems=(UnknownConditionProblem,),
+        problems=(UnknownConditionProblem, *WORK_PROBLEMS),
+        idempotency="optional",
         auth="bearer",
         scope=_SCOPE,
         tag="recognitions",
@@ -89,6 +94,7 @@ ROUTES = [
         "/v1/grade-conditions/preview",
         preview_grade_condition,
         summary="Try out for which grades a standing decision would decide, on the documents that came",
+        again="nothing is kept",
         description="Says the scales of whoever awards the achievement, as far as the catalogue and documents tell "
         "them; how often which grade came; and which documents would have gone another way. Nothing is kept.",
         request=GradeTrial,

@@ -150,6 +150,7 @@ ROUTES = [
         "/v1/holder-links/{link_id}",
         end_holder_link,
         summary="End a secret link, and what was shared from it",
+        again="nothing changes, and the answer is how it stands",
         path_parameters=HolderLinkPath,
         response={200: HolderLink},
         problems=(link_commands.UnknownHolderLinkProblem,),

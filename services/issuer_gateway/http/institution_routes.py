@@ -245,6 +245,7 @@ ROUTES = [
         "/v1/settings",
         change_settings,
         summary="Change the institution's settings",
+        again="nothing changes, and the answer is how it stands",
         description="Which credentials are refused for what they lack of Annex I, never laxer than the gateway's gate; "
         "the zone of days without a time; and the `programmes` towards which applications for recognition are taken, "
         "each under an address that begins with one of the institution's own. `grade_conditions` are the office's own, "
@@ -286,6 +287,7 @@ ROUTES = [
         "/v1/keys/{api_key_id}",
         revoke_key,
         summary="Revoke an API key",
+        again="nothing changes, and the answer is how it stands",
         path_parameters=ApiKeyPath,
         response={204: None},
         problems=(institution_commands.UnknownApiKeyProblem,),

@@ -6,7 +6,7 @@ from aiohttp import web
 from proto.documents.fields import LearnerRef
 from proto.wire.gateway import ErasureAnswer
 from services.edge import Route
-from services.issuer_gateway.http.caller import GATEWAY, WORK_PROBLEMS, Caller
+from services.issuer_gateway.http.caller import GATEWAY, WORK_PROBLEMS, Caller, keyed_from
 from services.issuer_gateway.learners import learner_erasure
 
 
@@ -16,9 +16,12 @@ class LearnerPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ref: LearnerRef
 
 
-async def erase_learner(request: web.Request, *, path: LearnerPath, principal: Caller) -> ErasureAnswer:
+async def erase_learner(
+    request: web.Request, *, path: LearnerPath, principal: Caller, idempotency_key: str | None
+) -> ErasureAnswer:
     """Close a learner's documents and destroy the key."""
-    return await request.app[GATEWAY].erase_learner.erase(principal.own, path.ref)
+    keyed = keyed_from(request, principal, idempotency_key)
+    return await request.app[GATEWAY].erase_learner.erase(principal.own, path.ref, keyed=keyed)
 
 
 ROUTES = [
@@ -32,6 +35,7 @@ ROUTES = [
         path_parameters=LearnerPath,
         response={200: ErasureAnswer},
         problems=(learner_erasure.UnknownLearnerProblem, *WORK_PROBLEMS),
+        idempotency="optional",
         auth="bearer",
         scope="learners:erase",
         tag="learners",

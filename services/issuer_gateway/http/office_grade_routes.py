@@ -68,7 +68,7 @@ async def remove_grades_by_form(request: web.Request, *, body: Form) -> web.Resp
     office = await signed_in(request, body)
     trial = _trial({name: body.text(name).strip() for name in _PLACE} | {"grades": "", "least": ""})
     place = ConditionPlace(**{name: getattr(trial, name) for name in _PLACE})
-    await request.app[GATEWAY].grade_conditions.remove(office.tenant, place)
+    await request.app[GATEWAY].grade_conditions.remove(office.tenant, place, office.once(request, body))
     return _back(request, office)
 
 

@@ -30,6 +30,7 @@ from services.issuer_gateway.http.office_session import (
 )
 from services.issuer_gateway.http.people import (
     FORM_BYTES_MAX,
+    ONCE,
     PAGE,
     asked_text,
     form_route,
@@ -214,16 +215,23 @@ def office_page(path: str, handler: Any, summary: str) -> Route:
     return dataclasses.replace(page_route(path, handler, summary), response=OFFICE_PAGE)
 
 
-def office_form(path: str, handler: Any, summary: str, *, body_bytes_max: int = FORM_BYTES_MAX) -> Route:
+def office_form(
+    path: str, handler: Any, summary: str, *, body_bytes_max: int = FORM_BYTES_MAX, again: str = ONCE
+) -> Route:
     """Return the route of a form of the office."""
-    route = form_route(path, handler, summary, body_bytes_max=body_bytes_max)
+    route = form_route(path, handler, summary, body_bytes_max=body_bytes_max, again=again)
     return dataclasses.replace(route, response={303: None, **OFFICE_PAGE})
 
 
 ROUTES = [
     office_page("/office", show_office, "The office: sign in"),
-    office_form("/office/session", sign_in_by_form, "Sign in to the office with an API key"),
-    office_form("/office/session/end", sign_out_by_form, "Sign out of the office"),
+    office_form(
+        "/office/session",
+        sign_in_by_form,
+        "Sign in to the office with an API key",
+        again="a session of its own begins",
+    ),
+    office_form("/office/session/end", sign_out_by_form, "Sign out of the office", again="nothing changes"),
     office_page("/office/applications", show_office_applications, "The office's list of applications for recognition"),
     office_page("/office/applications/{application_id}", show_office_application, "An application, to be decided"),
     Route(

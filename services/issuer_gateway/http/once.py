@@ -5,6 +5,7 @@ A form that was changed says something else, so it is another; without a mark ev
 
 import base64
 import hashlib
+import uuid
 
 from aiohttp import web
 
@@ -39,6 +40,19 @@ def keyed_form(request: web.Request, institution_id: InstitutionId, form: Form, 
         return None
     key = f"form\n{session}\n{mark}\n{request.path}\n{_said(form).hex()}"
     return request.app[GATEWAY].idempotency.keyed(institution_id, key, b"form")
+
+
+def id_of_form(request: web.Request, institution_id: InstitutionId, form: Form, about: str) -> str | None:
+    """Return the id of what a form makes, the same each time it is sent; None for one without a mark.
+
+    `about` is for whom: a mark of one page is nothing on another.
+    """
+    mark = _mark_of(form)
+    if not mark:
+        return None
+    parts = (institution_id.encode(), about.encode(), mark.encode(), _said(form))
+    made = request.app[GATEWAY].keystore.fingerprint(b"form-once-id", *parts)
+    return str(uuid.UUID(bytes=made[:16], version=4))
 
 
 def secret_of_form(request: web.Request, institution_id: InstitutionId, form: Form, prefix: str) -> str | None:

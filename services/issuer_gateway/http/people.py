@@ -108,8 +108,18 @@ def page_route(path: str, handler: Any, summary: str, *, description: str = "") 
     return Route("GET", path, handler, summary=summary, description=description, tag="pages", response=PAGE)
 
 
+ONCE = "a form that its page has marked is carried out once, and leads to the same page"
+"""What becomes of a form whose button is pressed twice (`once.py`)."""
+
+
 def form_route(
-    path: str, handler: Any, summary: str, *, operation: str = "", body_bytes_max: int = FORM_BYTES_MAX
+    path: str,
+    handler: Any,
+    summary: str,
+    *,
+    operation: str = "",
+    body_bytes_max: int = FORM_BYTES_MAX,
+    again: str = "nothing changes",
 ) -> Route:
     """Return the route of a form, which leads to a page; a form of no fields has a handler without `body`."""
     return Route(
@@ -117,6 +127,7 @@ def form_route(
         path,
         handler,
         summary=summary,
+        again=again,
         operation=operation,
         request=Form,
         response={303: None, **PAGE},

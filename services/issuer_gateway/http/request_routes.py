@@ -33,7 +33,6 @@ from services.edge import (
     encode_cursor,
 )
 from services.issuer_gateway.achievements import achievement_commands
-from services.issuer_gateway.achievements.named_achievements import named_by
 from services.issuer_gateway.credentials import credential_reader
 from services.issuer_gateway.credentials.earlier_awards import MayNotRevokeProblem
 from services.issuer_gateway.domain.tenant import UnknownInstitutionProblem
@@ -47,12 +46,14 @@ from services.issuer_gateway.http.caller import (
     PageQuery,
     after_moment,
     check_rate,
+    keyed_by_anybody,
     keyed_from,
 )
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
 from services.issuer_gateway.http.once import secret_of_form
 from services.issuer_gateway.http.people import (
     FORM_BYTES_MAX,
+    ONCE,
     for_people,
     form_route,
     page_route,
@@ -89,10 +90,13 @@ class RequestQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=T
     state: RequestState | None = None
 
 
-async def ask(request: web.Request, *, body: RequestBody) -> Reply:
+async def ask(request: web.Request, *, body: RequestBody, raw: bytes, idempotency_key: str | None) -> Reply:
     """Take a request for an achievement."""
     check_rate(request)
-    made = await request.app[GATEWAY].learner_requests.ask(body)
+    gateway = request.app[GATEWAY]
+    tenant = await institution_commands.tenant_of(gateway.pool, body.institution)
+    keyed = keyed_by_anybody(request, tenant.institution_id, idempotency_key, raw)
+    made = await gateway.learner_requests.ask(body, keyed=keyed)
     return Reply(made, status=201, headers={"Location": made.link, "Cache-Control": "no-store"})
 
 
@@ -102,7 +106,7 @@ async def show_achievement(request: web.Request) -> web.Response:
     path, pool = path_of(request, PublicPath), request.app[GATEWAY].pool
     tenant = await institution_commands.tenant_of(pool, path.slug)
     stored = await achievement_commands.get(pool, tenant, path.achievement_id)
-    names = await named_by(pool, stored.achievement)
+    names = await request.app[GATEWAY].achievement_names.of_named_by(stored.achievement)
     return request.app[PAGES].achievement(
         tenant, stored.achievement_id, stored.achievement, reader_of(request), names=names
     )
@@ -137,7 +141,7 @@ async def ask_by_form(request: web.Request, *, body: Form) -> web.Response:
         "credentials": [_id_in(word) for word in typed["credentials"].split()],
     }
 
-    names = await named_by(request.app[GATEWAY].pool, stored.achievement)
+    names = await request.app[GATEWAY].achievement_names.of_named_by(stored.achievement)
 
     def again(fault: str, status: int, wrong: str = "") -> web.Response:
         said: dict[str, Any] = {"fault": fault, "wrong": wrong, "typed": typed, "status": status, "names": names}
@@ -261,6 +265,7 @@ _ASK_PROBLEMS: tuple[type[Problem], ...] = (
     learner_requests.NotAskableProblem,
     learner_requests.TooManyRequestsProblem,
     RateLimitedProblem,
+    *WORK_PROBLEMS,
 )
 _LINK_PROBLEMS = (learner_requests.UnknownRequestProblem, learner_requests.RequestLinkEndedProblem)
 _DECIDE_PROBLEMS: tuple[type[Problem], ...] = (
@@ -272,7 +277,7 @@ _PAGE_PATH = "/issuers/{slug}/achievements/{achievement_id}/page"
 
 ROUTES = [
     page_route(_PAGE_PATH, show_achievement, "The page of an achievement"),
-    form_route(_PAGE_PATH, ask_by_form, "Ask for an achievement on its page"),
+    form_route(_PAGE_PATH, ask_by_form, "Ask for an achievement on its page", again=ONCE),
     page_route("/requests/{secret}", show_request, "The page of a request"),
     form_route("/requests/{secret}/withdraw", withdraw_by_form, "Withdraw a request on its page"),
     Route(
@@ -295,6 +300,7 @@ ROUTES = [
         request=RequestBody,
         response={201: RequestMade},
         problems=_ASK_PROBLEMS,
+        idempotency="optional",
         body_bytes_max=FORM_BYTES_MAX,
         unique_keys=True,
         tag="requests",
@@ -315,6 +321,7 @@ ROUTES = [
         withdraw,
         operation="withdraw_request",
         summary="Withdraw a request, by its secret link",
+        again="nothing changes, and the answer is how it stands",
         description="What was said in it is erased.",
         path_parameters=SecretPath,
         response={200: RequestSeen},

@@ -52,6 +52,7 @@ ROUTES = [
         "/v1/retention",
         change_retention,
         summary="Say how long the institution keeps what",
+        again="nothing changes, and the answer is how it stands",
         description="By achievement; what is sent takes the place of all rules before, also of those that somebody "
         "said meanwhile: send the ETag of what you have read as If-Match. Each hour is taken away what is kept no "
         "longer, as an erasure does it, and recorded in the audit trail. What is said here holds from the answer on.",
@@ -69,6 +70,7 @@ ROUTES = [
         "/v1/retention",
         amend_retention,
         summary="Change some of how long the institution keeps what",
+        again="nothing changes, and the answer is how it stands",
         description="A rule takes the place of the one of the same achievement, and one without days takes it away; "
         "all others stay as they are, whoever changes them at the same time.",
         request=RetentionChange,

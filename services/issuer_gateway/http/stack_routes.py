@@ -82,6 +82,7 @@ ROUTES = [
         "/v1/stacks/preview",
         preview_stack,
         summary="Add up the parts of a stack without making it",
+        again="nothing is kept",
         description="The same body as for a stack. The answer says of each part what it adds to the sum and why it "
         "cannot count, where it cannot, and every condition of the recipe that is missing. Nothing is signed.",
         request=StackRequest,

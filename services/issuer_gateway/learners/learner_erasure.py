@@ -35,7 +35,7 @@ from services.issuer_gateway.store import (
     pending_batches,
     requests,
 )
-from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
+from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.persistence.postgres import Connection, Pool
 
 _REF_COLUMN = "learner_ref"
@@ -62,7 +62,7 @@ class EraseLearner:
 
     def __init__(
         self,
-        unit_of_work: UnitOfWork,
+        idempotency: Idempotency,
         batch_keys: BatchKeys,
         learner_keys: LearnerKeys,
         *,
@@ -70,7 +70,7 @@ class EraseLearner:
         keystore: Keystore,
         lists: ListsInHand,
     ) -> None:
-        self._unit_of_work = unit_of_work
+        self._idempotency = idempotency
         self._batch_keys = batch_keys
         self._learner_keys = learner_keys
         self._pool = pool
@@ -78,7 +78,12 @@ class EraseLearner:
         self._lists = lists
 
     async def erase(
-        self, tenant: Tenant, ref: str, *, if_still: Callable[[Connection], Awaitable[bool]] | None = None
+        self,
+        tenant: Tenant,
+        ref: str,
+        *,
+        if_still: Callable[[Connection], Awaitable[bool]] | None = None,
+        keyed: KeyedRequest | None = None,
     ) -> ErasureAnswer:
         """Close a learner's documents and take out what waits for them, then destroy the keys.
 
@@ -87,7 +92,7 @@ class EraseLearner:
         at work for too long.
         """
 
-        async def work(connection: Connection) -> ErasureAnswer | None:
+        async def work(connection: Connection) -> ErasureAnswer:
             # (1) What waits, so that no batch makes the learner again; (2) nobody is at work for the learner, and lists
             # in hand know; (3) the learner and (4) what hangs on it.
             pending = await _Pending(self._batch_keys, self._keystore, connection, ref).drop(tenant.institution_id)
@@ -103,20 +108,24 @@ class EraseLearner:
                 await claims.cancel_all(connection, erased.learner_id)
                 await holder_links.forget(connection, [erased.learner_id])
             if erased is None and not pending and not is_in_hand:
-                return None
+                raise UnknownLearnerProblem("The institution has no learner of that name, or has erased it already")
             return ErasureAnswer(
                 document_count=erased.document_count if erased else 0,
                 pending_row_count=pending,
                 erased_at=from_datetime(erased.erased_at if erased else datetime.now(UTC)),
             )
 
-        answer = await self._unit_of_work.in_transaction(work)
-        # Also where nothing was left to erase: then what an earlier request could not destroy is gone before we say so.
+        try:
+            answer = await self._idempotency.run_once(keyed, ErasureAnswer, work)
+        except UnknownLearnerProblem:
+            await self._destroy()  # what an earlier request could not destroy is gone before we say so
+            raise
+        await self._destroy()
+        return answer
+
+    async def _destroy(self) -> None:
         await self._batch_keys.destroy_ended(PostgresEndedKeys(self._pool))
         await self._learner_keys.destroy_erased(self._pool)
-        if answer is None:
-            raise UnknownLearnerProblem("The institution has no learner of that name, or has erased it already")
-        return answer
 
 
 class _Pending:

@@ -27,6 +27,7 @@ from services.issuer_gateway.unit_of_work import audited_call
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool
+from services.persistence.postgres_errors import TAKEN_ERRORS
 
 HOLDER_PREFIX, SHARE_PREFIX = "cfh_", "cfs_"
 WORKING_LINKS_MAX = 200
@@ -165,14 +166,45 @@ class HolderLinks:
         return self.secret_of(stored.link_id, is_share=False)
 
     async def share(
-        self, owner: StoredHolderLink, tenant: Tenant, credential_id: CredentialId, terms: ShareTerms, *, days: int
+        self,
+        owner: StoredHolderLink,
+        tenant: Tenant,
+        credential_id: CredentialId,
+        terms: ShareTerms,
+        *,
+        days: int,
+        link_id: str | None = None,
     ) -> StoredHolderLink:
         """Make a share of one credential; it works no longer than the link that it is made with.
 
-        Raises `TooManyLinksProblem` and `ErasedProblem`.
+        With a `link_id` that a share has already, that one is returned: it was sent twice. Raises
+        `TooManyLinksProblem` and `ErasedProblem`.
         """
+        named = HolderLinkId(link_id or str(uuid.uuid4()))
+        try:
+            return await self._made_before(tenant, named) or await self._share(
+                owner, tenant, credential_id, terms, days=days, link_id=named
+            )
+        except TAKEN_ERRORS:
+            made = await self._made_before(tenant, named)
+            if made is None:
+                raise
+            return made
+
+    async def _made_before(self, tenant: Tenant, link_id: HolderLinkId) -> StoredHolderLink | None:
+        return await holder_links.get(self._pool, tenant.institution_id, link_id)
+
+    async def _share(
+        self,
+        owner: StoredHolderLink,
+        tenant: Tenant,
+        credential_id: CredentialId,
+        terms: ShareTerms,
+        *,
+        days: int,
+        link_id: HolderLinkId,
+    ) -> StoredHolderLink:
         key = await self._key_of(owner)
-        link_id = HolderLinkId(str(uuid.uuid4()))
         sealed = key.seal(_ENCODE(terms), "share-terms", link_id)
 
         async def work(connection: Connection) -> StoredHolderLink:
@@ -224,7 +256,7 @@ class HolderLinks:
         stored = await credentials.get(connection, tenant.institution_id, credential_id)
         if stored is None:
             raise UnknownCredentialProblem(f"{tenant.slug} has no credential {credential_id}", pointer="/credential_id")
-        if stored.erased_at is not None:
+        if stored.is_erased:
             raise ErasedProblem("The learner was erased, and with it the document")
         return stored.learner_id
 

@@ -26,6 +26,7 @@ from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.metrics import AwardMetrics
 from services.issuer_gateway.store import achievements, claims, followed_log, learners, requests, tenants
 from services.issuer_gateway.unit_of_work import audited_call
+from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool, transaction
 from services.persistence.postgres_errors import TAKEN_ERRORS
@@ -124,6 +125,7 @@ class LearnerRequests:
         unit_of_work: UnitOfWork,
         learner_keys: LearnerKeys,
         *,
+        idempotency: Idempotency,
         log_state: FollowedLogState,
         metrics: AwardMetrics,
         public_url: str,
@@ -134,6 +136,7 @@ class LearnerRequests:
         self._pool = pool
         self._unit_of_work = unit_of_work
         self._learner_keys = learner_keys
+        self._idempotency = idempotency
         self._log_state = log_state
         self._metrics = metrics
         self._public_url = public_url
@@ -154,16 +157,22 @@ class LearnerRequests:
             raise NotAskableProblem(f"{tenant.legal_name} cannot award anything: on the log it is {state}")
         return tenant, stored
 
-    async def ask(self, body: RequestBody, *, secret: str | None = None) -> RequestMade:
+    async def ask(
+        self, body: RequestBody, *, secret: str | None = None, keyed: KeyedRequest | None = None
+    ) -> RequestMade:
         """Take a request and return its secret link, which is shown this once.
 
-        With a `secret` that a request has already, that one is returned: it was sent twice.
+        With a `secret` that a request has already, or as a request that was carried out, the one of then is returned:
+        it was sent twice.
 
         Raises `UnknownInstitutionProblem`, `NoSuchAchievementProblem`, `NotAskableProblem`, `TooManyRequestsProblem`.
         """
+        if (known := await self._idempotency.answered(keyed, RequestMade)) is not None:
+            return _told(keyed, known)
         tenant, achievement = await self.askable(body.institution, body.achievement)
         if secret is None:
-            return await self._ask(tenant, achievement, body, institution_commands.new_token(REQUEST_PREFIX))
+            secret = institution_commands.new_token(REQUEST_PREFIX)
+            return _told(keyed, await self._ask(tenant, achievement, body, secret, keyed))
         try:
             return await self._made_before(secret) or await self._ask(tenant, achievement, body, secret)
         except TAKEN_ERRORS:
@@ -187,7 +196,12 @@ class LearnerRequests:
         )
 
     async def _ask(
-        self, tenant: Tenant, achievement: achievements.StoredAchievement, body: RequestBody, secret: str
+        self,
+        tenant: Tenant,
+        achievement: achievements.StoredAchievement,
+        body: RequestBody,
+        secret: str,
+        keyed: KeyedRequest | None = None,
     ) -> RequestMade:
         request_id = RequestId(str(uuid.uuid4()))
         learner_id = LearnerId(str(uuid.uuid4()))
@@ -222,8 +236,9 @@ class LearnerRequests:
                 secret=secret,
             )
 
-        made = await self._unit_of_work.in_transaction(work)
-        self._metrics.requests.labels("open").inc()
+        made = await self._idempotency.run_once(keyed, RequestMade, work, is_secret=True)
+        if made.request_id == request_id:
+            self._metrics.requests.labels("open").inc()
         return made
 
     def link_of(self, secret: str) -> str:
@@ -318,6 +333,13 @@ class LearnerRequests:
             while await self.sweep() == _SWEEP_ROWS:
                 pass
             await asyncio.sleep(_SWEEP_SECONDS)
+
+
+def _told(keyed: KeyedRequest | None, made: RequestMade) -> RequestMade:
+    """Return what its sender is told, and whose request it is to the audit trail."""
+    if keyed is not None:
+        audited_call.speaks(keyed.institution_id, "link", "request", request_id=made.request_id)
+    return made
 
 
 def check_readable(wish: Wish) -> None:

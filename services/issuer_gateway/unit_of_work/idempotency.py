@@ -99,6 +99,17 @@ class Idempotency:
         if keyed is not None:
             await self._find(None, keyed)
 
+    async def answered(self, keyed: KeyedRequest | None, kind: type[Kind]) -> Kind | None:
+        """Return the answer that the request had before, which `run_once` keeps; None where it is new.
+
+        Raises `OtherRequestProblem`, and `AnswerGoneProblem` where the answer is not kept any more.
+        """
+        found = await self._find(None, keyed) if keyed is not None else None
+        if keyed is None or found is None:
+            return None
+        await self._storage.confirm()
+        return self._opened(keyed, found, kind)
+
     async def run_once(
         self,
         keyed: KeyedRequest | None,

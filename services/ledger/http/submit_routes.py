@@ -149,6 +149,7 @@ def submit_routes(config: Config) -> list[Route]:
             append,
             operation="append_events",
             summary="Append signed events",
+            again="the receipt of the first time, for each event that is on the log already",
             description=_DESCRIPTION,
             tag="log",
             request=bytes,

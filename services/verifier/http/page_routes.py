@@ -243,6 +243,7 @@ def page_routes(config: Config) -> list[Route]:
             check_form,
             operation="show_verdict",
             summary="The page with the verdict on a document",
+            again="nothing is kept",
             tag="pages",
             request=Form,
             query=LanguageQuery,

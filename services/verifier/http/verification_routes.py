@@ -110,6 +110,7 @@ def verification_routes(config: Config) -> list[Route]:
             verifications,
             operation="verify_documents",
             summary="Is this document authentic, and does it hold?",
+            again="nothing is kept",
             description="One document, or a JSON list or a presentation of them: then a list comes back, and a "
             "document that cannot be read has its problem in its place. A PDF is taken for the one credential that is "
             "attached to it, a PNG or SVG for the one that is baked into it. A presentation's own proof and holder, "

@@ -69,6 +69,7 @@ def witness_routes() -> list[Route]:
             "/add-checkpoint",
             add_checkpoint,
             summary="Cosign a log's checkpoint (C2SP tlog-witness); 404 without a witness key",
+            again="the same checkpoint is cosigned again; nothing changes",
             description="`old <size>`, the consistency proof from there, a blank line, the signed checkpoint. The "
             "answer is the cosignature's line; 409 with the size cosigned last where that is not the old size.",
             tag="witness",
