@@ -31,6 +31,7 @@ SAID_TO_PEOPLE = (
     f"{GATEWAY}.credentials.document_store",
     f"{GATEWAY}.credentials.statements",
     f"{GATEWAY}.domain.agreements",
+    f"{GATEWAY}.domain.programmes",
     f"{GATEWAY}.http.application_export_routes",
     f"{GATEWAY}.http.office_agreement_routes",
     f"{GATEWAY}.http.office_routes",

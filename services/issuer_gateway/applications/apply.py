@@ -15,7 +15,7 @@ from proto.audit_trail import AuditRecord
 from proto.documents.wording import check_address, check_texts
 from proto.ids import ApplicationId, Did, LearnerId
 from proto.moment import from_datetime
-from proto.problem import InvalidProblem, NotFoundProblem, UnavailableProblem
+from proto.problem import NotFoundProblem, UnavailableProblem
 from proto.sentence import sentence
 from proto.wire.applications import (
     Applicant,
@@ -36,7 +36,7 @@ from services.issuer_gateway.applications.evidence import (
     sealed_item,
 )
 from services.issuer_gateway.applications.rules import ApplicationClosedProblem, NoAppealProblem, may_appeal, state_of
-from services.issuer_gateway.domain.awarding import is_own_uri
+from services.issuer_gateway.domain.programmes import check_programme, title_of
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.keystore import DataKey
@@ -346,32 +346,6 @@ def _appealed(key: DataKey, item: SealedEvidence) -> str | None:
     if item.sealed_appeal is None:
         return None
     return key.open(item.sealed_appeal, "application-appeal", name_of(item.application_id, item.number)).decode()
-
-
-def check_programme(tenant: Tenant, programme: str) -> None:
-    """Raise `InvalidProblem`, with a pointer, for a programme towards which the institution takes no applications."""
-    if tenant.programmes is not None and programme not in {each.uri for each in tenant.programmes}:
-        raise InvalidProblem(
-            sentence(
-                "{institution} takes no applications towards this programme; its own programmes say towards which",
-                institution=tenant.legal_name,
-            ),
-            pointer="/programme",
-        )
-    if not is_own_uri(tenant, programme):
-        raise InvalidProblem(
-            sentence(
-                "The programme is one of {institution}, so its address begins with {beginnings}",
-                institution=tenant.legal_name,
-                beginnings=" or ".join(tenant.uri_prefixes),
-            ),
-            pointer="/programme",
-        )
-
-
-def title_of(tenant: Tenant, programme: str) -> str | None:
-    """Return what the institution calls a programme of its own, where it says so."""
-    return next((each.title for each in tenant.programmes or () if each.uri == programme), None)
 
 
 def _lapsed(stored: StoredApplication) -> AuditRecord:

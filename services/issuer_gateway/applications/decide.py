@@ -27,7 +27,6 @@ from services.issuer_gateway.applications.apply import (
     applicant_of,
     decision_answer,
     item_of,
-    title_of,
 )
 from services.issuer_gateway.applications.evidence import OpenedItem, file_in, name_of, opened_item
 from services.issuer_gateway.applications.known_evidence import KnownEvidence, by_application, place_of
@@ -51,6 +50,7 @@ from services.issuer_gateway.applications.rules import (
     next_round,
     state_of,
 )
+from services.issuer_gateway.domain.programmes import title_of
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
