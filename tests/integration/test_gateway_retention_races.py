@@ -14,6 +14,7 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.learners.learner_erasure import EraseLearner
 from services.issuer_gateway.learners.retention import Retention
 from services.issuer_gateway.store import earlier_awards, retention
+from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest
 from services.persistence.postgres import Connection, connected
 from tests.support.gateways import Answered, Office, RunningGateway
 from tests.support.ledgers import until
@@ -175,10 +176,16 @@ class _Busy(EraseLearner):
         self.asked: list[str] = []
 
     async def erase(
-        self, tenant: Tenant, ref: str, *, if_still: Callable[[Connection], Awaitable[bool]] | None = None
+        self,
+        tenant: Tenant,
+        ref: str,
+        *,
+        if_still: Callable[[Connection], Awaitable[bool]] | None = None,
+        keyed: KeyedRequest | None = None,
     ) -> ErasureAnswer:
         assert tenant.slug == "waterland"
         assert if_still is not None
+        assert keyed is None
         self.asked.append(ref)
         raise BusyProblem("A batch is at work")
 
@@ -201,10 +208,16 @@ class _Breaks(EraseLearner):
         self.asked: list[str] = []
 
     async def erase(
-        self, tenant: Tenant, ref: str, *, if_still: Callable[[Connection], Awaitable[bool]] | None = None
+        self,
+        tenant: Tenant,
+        ref: str,
+        *,
+        if_still: Callable[[Connection], Awaitable[bool]] | None = None,
+        keyed: KeyedRequest | None = None,
     ) -> ErasureAnswer:
         assert tenant.slug == "waterland"
         assert if_still is not None
+        assert keyed is None
         self.asked.append(ref)
         if len(self.asked) == 1:
             raise RuntimeError("nobody has thought of this")
