@@ -39,7 +39,9 @@ from services.command.speaker import Speaker, now
 from services.command.submit import RefusedProblem, submit
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "deploy" / "examples"
-WAIT_S = 60.0
+WAIT_S = 180.0
+RETRIES = 5
+"""So often what has no room now is asked for again: papers take turns, and a machine may have much else to do."""
 POLL_S = 0.2
 _STACKED = ("waterland-dike-assessment.json", "waterland-risk-communication.json")
 _OTHERS = ("waterland-hydrology-online.json", "waterland-pump-operator.json")
@@ -147,7 +149,9 @@ class Demo:
         return msgspec.json.decode(path.read_bytes(), type=Kept) if path.exists() else Kept()
 
     def _gateway(self, slug: str) -> GatewayClient:
-        return GatewayClient(self._session, self._addresses.gateway, token=self._kept.api_keys[slug])
+        return GatewayClient(
+            self._session, self._addresses.gateway, token=self._kept.api_keys[slug], retry_count_max=RETRIES
+        )
 
     async def _admit(self, institution: dict[str, Any]) -> None:
         """Make a tenant, have the registrar sign its request, and wait until the gateway sees it on the log."""
@@ -163,7 +167,7 @@ class Demo:
         if not recovery.exists():
             write_key(recovery, SecretKey.generate())
         token = Path(self._addresses.operator_token_file).read_text().strip()
-        operator = GatewayClient(self._session, self._addresses.gateway, token=token)
+        operator = GatewayClient(self._session, self._addresses.gateway, token=token, retry_count_max=RETRIES)
         request = institution | {"scope": _SCOPE, "recovery_public_key": read_key(recovery).public_key}
         created = await operator.create_institution(request, key=f"demo-{slug}")
         origin = Path(self._addresses.data) / "settings.json"
