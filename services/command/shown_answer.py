@@ -23,7 +23,7 @@ from services.edge.check_words import CHECK_NAMES
 from services.verifier.languages import DEFAULT, Language
 from services.verifier.languages.english import REASONS, STATES, when
 from services.verifier.pages.said import has_titles, pick
-from services.verifier.pages.stack_drawing import name_of_achievement
+from services.verifier.pages.stack_drawing import PARTS_LISTED_MAX, count_of, fallen_in, name_of_achievement
 from services.verifier.pages.verdict import lead, next_step, result_words
 from services.verifier.pages.words import ENDORSER_ROLES, LEVELS, NOT_COVERED, STANDINGS, TITLES_OF_PARTS
 from services.verifier.pages.words import WORDS as PAGE_WORDS
@@ -54,14 +54,24 @@ class ShownAnswer:
         self._recognised(answer.recognitions)
         self._stated(answer)
         if answer.stack:
-            self._lines.heading("Made of", OF_LOG)
-            for number, part in enumerate(answer.stack.parts, 1):
-                self._part(part, str(number), depth=1)
-            if has_titles(answer.stack):
-                self._lines.plain(f"  {self._word(TITLES_OF_PARTS)}", style="dim")
+            self._made_of(answer.stack)
         self._checks(answer)
         self._record(answer)
         self._as_of(answer.as_of)
+
+    def _made_of(self, stack: StackNode) -> None:
+        """Print all parts, and before many of them those that fell away."""
+        self._lines.heading("Made of", OF_LOG)
+        fallen, count = list(fallen_in(stack)), count_of(stack)
+        if fallen and count > PARTS_LISTED_MAX:
+            self._lines.plain(f"  {self._word('What of it fell away')}")
+            for number, part in fallen:
+                self._part(part, number, depth=1)
+            self._lines.plain(f"  {self._word('All parts: {count}', count=count)}")
+        for number, part in enumerate(stack.parts, 1):
+            self._part(part, str(number), depth=1)
+        if has_titles(stack):
+            self._lines.plain(f"  {self._word(TITLES_OF_PARTS)}", style="dim")
 
     def _verdict(self, answer: Answer, words: str) -> None:
         """Print what holds and what to do next: today first, where another moment was asked about."""

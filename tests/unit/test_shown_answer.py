@@ -14,6 +14,7 @@ from proto.wire.statements import EndorsementFacts, StandingDecisionFacts
 from proto.wire.verifier import Answer, AsOf, Check, IssuerFacts, Question, RecognitionFacts, StackNode, Status, Today
 from services.command.shown_answer import ShownAnswer
 from services.verifier.languages import LANGUAGES
+from services.verifier.pages.stack_drawing import count_of
 
 NOW = Moment("2026-03-01T10:00:00.000Z")
 SCHOOL = Did("did:web:school.example")
@@ -210,3 +211,15 @@ def test_who_endorses_it_and_who_counts_its_achievement_is_printed_in_the_langua
     assert "hat die Qualität gesichert" in out.getvalue()
     assert "3.5 ECTS, ganz, https://academy.example/p/1 (nicht diesen Nachweis" in out.getvalue()
     assert "\x1b[31m" not in out.getvalue()
+
+
+def test_of_a_stack_of_many_parts_those_that_fell_away_are_printed_first() -> None:
+    stack = ANSWER.stack
+    assert stack is not None
+    fallen = msgspec.structs.replace(stack.parts[0], state="revoked", title={"en": "Tides"})
+    whole = msgspec.structs.replace(stack, parts=(*(stack.parts[:1] * 30), fallen))
+    out = io.StringIO()
+    ShownAnswer(Console(file=out, width=200), LANGUAGES["en"]).show(msgspec.structs.replace(ANSWER, stack=whole))
+    before, _, after = out.getvalue().partition("All parts: ")
+    assert before.count("31 Tides") == after.count("31 Tides") == 1
+    assert after.startswith(f"{count_of(whole)}\n")
