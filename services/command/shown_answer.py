@@ -65,8 +65,8 @@ class ShownAnswer:
         fallen, count = list(fallen_in(stack)), count_of(stack)
         if fallen and count > PARTS_LISTED_MAX:
             self._lines.plain(f"  {self._word('What of it fell away')}")
-            for number, part in fallen:
-                self._part(part, number, depth=1)
+            for place, part in fallen:
+                self._part(part, place, depth=1)
             self._lines.plain(f"  {self._word('All parts: {count}', count=count)}")
         for number, part in enumerate(stack.parts, 1):
             self._part(part, str(number), depth=1)
