@@ -29,7 +29,7 @@ from services.issuer_gateway.store.achievements import StoredAchievement
 from services.issuer_gateway.store.batches import BackgroundBatch
 
 ANSWER_SECONDS_MAX = 60.0
-START_SECONDS_MAX = 60.0
+START_SECONDS_MAX = 120.0
 PROGRAM = ("-m", "services.issuer_gateway.batches.prepare_process")
 _ROWS_AT_A_TIME = 64
 _GREETING = msgspec.msgpack.Decoder(PartMade)
