@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from proto.ids import CredentialId
+from proto.ids import CredentialId, HolderLinkId
 from proto.moment import from_datetime
 from proto.problem import BusyProblem, InvalidProblem, Problem
 from proto.wire.documents import CredentialDocument
@@ -194,13 +194,14 @@ async def share_by_form(request: web.Request, *, body: Form) -> web.Response:
     opened = await gateway.shown_by_links.opened(link, path.credential_id)
     terms, days = share_terms(body)
     about = f"{link.stored.link_id}\n{opened.facts.credential_id}"
+    said = id_of_form(request, link.tenant.institution_id, body, about)
     await gateway.holder_links.share(
         link.stored,
         link.tenant,
         opened.facts.credential_id,
         terms,
         days=days,
-        link_id=id_of_form(request, link.tenant.institution_id, body, about),
+        link_id=HolderLinkId(said) if said else None,
     )
     return _back(request, path.secret, path.credential_id)
 

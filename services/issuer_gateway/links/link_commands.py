@@ -173,14 +173,14 @@ class HolderLinks:
         terms: ShareTerms,
         *,
         days: int,
-        link_id: str | None = None,
+        link_id: HolderLinkId | None = None,
     ) -> StoredHolderLink:
         """Make a share of one credential; it works no longer than the link that it is made with.
 
         With a `link_id` that a share has already, that one is returned: it was sent twice. Raises
         `TooManyLinksProblem` and `ErasedProblem`.
         """
-        named = HolderLinkId(link_id or str(uuid.uuid4()))
+        named = link_id or HolderLinkId(str(uuid.uuid4()))
         try:
             return await self._made_before(tenant, named) or await self._share(
                 owner, tenant, credential_id, terms, days=days, link_id=named
