@@ -88,7 +88,7 @@ async def test_a_statement_that_looks_through_a_table_is_found(make_database: Ma
         for statement, where in (
             ("SELECT FROM outbox WHERE problem = $1", "outbox"),
             ("SELECT FROM application WHERE state = $1", "application_due"),
-            ("SELECT FROM learner WHERE erased_at < $1", "learner"),
+            ("SELECT FROM learner WHERE created_at < $1", "learner"),
             ("UPDATE batch_row SET event_id = NULL WHERE sealed_problem = $1", "batch_row"),
         ):
             assert [where in scan for scan in await reader.looked_through(statement)] == [True], statement
