@@ -28,7 +28,7 @@ from services.follow import Position, chunk
 from services.verifier.projection.store import Store
 from tests.bench.signing import institution
 from tests.support.statements import SCOPE
-from tests.support.worlds import World
+from tests.support.worlds import FirstWorld, World
 
 PER_TRANSACTION = 1_000
 STEPS = 10
@@ -57,7 +57,7 @@ def fill(path: Path, count: int) -> Filled:
 
 
 async def _fill(path: Path, count: int) -> Filled:
-    world = World(step_ms=0)
+    world = FirstWorld(step_ms=0)
     world.now_ms = int(time.time() * 1000)
     party = institution(1)
     world.parties[party.did] = party

@@ -18,9 +18,9 @@ from proto.keys import decode_public_key, is_signature
 from proto.lifecycle import Key
 from proto.log import entry as entries
 from tests.support.golden_rules_v1 import golden_world
-from tests.support.worlds import World
+from tests.support.worlds import FirstWorld
 
-WORLD = World()
+WORLD = FirstWorld()
 UNIVERSITY = WORLD.admit("uni")
 
 

@@ -50,7 +50,7 @@ from tests.fault.gateway_storage import FakeDatabase
 from tests.fault.refusing_ledger import Ledger, Rates
 from tests.fault.virtual_time import run
 from tests.support.tenants import tenant_of
-from tests.support.worlds import World
+from tests.support.worlds import FirstWorld
 
 Kind = Literal["go", "wait", "fail", "die"]
 KINDS: tuple[Kind, ...] = ("go", "wait", "fail", "die")
@@ -209,7 +209,7 @@ class Simulation:
         self.subjects = subjects
         self.rng = Random(plan.seed)
         self.chance = Chance(self.rng, KINDS, fault_rate=plan.fault_rate, only=plan.only)
-        self.world = World()
+        self.world = FirstWorld()
         self.college = self.world.admit("college")
         self.tenant = tenant_of("college", "College")
         self.config = Config(

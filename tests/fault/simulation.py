@@ -34,7 +34,7 @@ from tests.fault.chance import Chance, Run
 from tests.fault.checker import Attempt, Logged, Told, faults_of
 from tests.fault.fake_storage import DECIDED_AT_ONCE, FROZEN_SECONDS, FakeDatabase, ReplicaStorage
 from tests.fault.virtual_time import run
-from tests.support.worlds import World
+from tests.support.worlds import FirstWorld
 
 Kind = Literal["go", "wait", "fail", "die", "freeze", "clock"]
 KINDS: tuple[Kind, ...] = ("go", "wait", "fail", "die", "freeze", "clock")
@@ -187,7 +187,7 @@ class Simulation:
         self.sequencer_type = sequencer_type
         self.rng = Random(plan.seed)
         self.chance = Chance(self.rng, KINDS, fault_rate=plan.fault_rate, only=plan.only)
-        self.world = World(step_ms=1)
+        self.world = FirstWorld(step_ms=1)
         college = self.world.admit("college")
         self.envelopes = [
             self.world.seal(self.world.issue(college, f"credential {number}"))

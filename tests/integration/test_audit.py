@@ -241,7 +241,7 @@ async def test_a_log_that_is_set_back_is_found_even_if_the_projection_was_lost(s
 
 async def test_a_broken_rule_comes_with_a_receipt_that_anybody_can_check(stage: AuditStage) -> None:
     stranger = stage.world.party("stranger")
-    index = force(stage.world, stage.world.seal(stage.world.issue(stranger, "x"), key=stranger.event))
+    index = force(stage.world, stage.world.seal(stage.world.committed(stranger, "x"), key=stranger.event))
     stage.world.issued(stage.world.party("school"))
     finding = await stage.finds("rule", is_conclusive=True)
     assert finding.index == index
@@ -259,8 +259,8 @@ async def test_a_wrong_signature_a_broken_chain_and_time_that_goes_back_are_conc
     ):
         world = small_world()
         school = world.party("school")
-        envelope = world.seal(world.issue(school, "c"))
-        other = world.seal(world.issue(school, "d"))
+        envelope = world.seal(world.committed(school, "c"))
+        other = world.seal(world.committed(school, "d"))
         if kind == "signature":
             envelope = msgspec.structs.replace(envelope, signatures=other.signatures)
         force(world, envelope, **changed)
@@ -289,7 +289,7 @@ async def test_a_checkpoint_of_another_key_or_log_is_a_finding(stage: AuditStage
 async def test_rules_that_are_not_known_stop_the_audit(stage: AuditStage) -> None:
     world = stage.world
     activate_unknown_rules(world)
-    force_and_believe(world, world.seal(world.issue(world.party("school"), "c")))
+    force_and_believe(world, world.seal(world.committed(world.party("school"), "c")))
     with pytest.raises(UnknownRulesProblem):
         await stage.auditor.step()
 

@@ -74,7 +74,7 @@ async def test_two_audits_do_not_share_a_folder(tmp_path: Path) -> None:
 
 async def test_a_lie_is_written_to_a_file_and_is_remembered(tmp_path: Path) -> None:
     world = world_of()
-    force(world, world.seal(world.issue(world.party("stranger")), key=world.party("stranger").event))
+    force(world, world.seal(world.committed(world.party("stranger")), key=world.party("stranger").event))
     async with served_tiles(world) as log:
         status, found = await audit_json(log, "--state", str(tmp_path))
         assert (status, found["result"], found["finding"]["kind"]) == (1, "faulty", "rule")
@@ -159,7 +159,7 @@ async def test_a_predecessor_that_may_be_behind_is_no_lie(tmp_path: Path) -> Non
 async def test_unknown_rules_have_a_status_of_their_own() -> None:
     world = world_of()
     activate_unknown_rules(world)
-    force_and_believe(world, world.seal(world.issue(world.party("school"), "c")))
+    force_and_believe(world, world.seal(world.committed(world.party("school"), "c")))
     async with served_tiles(world) as log:
         assert (await audit(log, "--once"))[0] == EXIT_UNKNOWN_RULES
 

@@ -93,17 +93,17 @@ LIES: dict[str, tuple[str, str, Callable[[World], Any]]] = {
     "index": ("order", "proven", lambda w: force(w, _issue(w), index=99)),
     "back": ("order", "proven", lambda w: force(w, _issue(w), received_at="2025-12-31T00:00:00.000Z")),
     "chain": ("chain", "proven", lambda w: force(w, _issue(w), previous=bytes(32))),
-    "rule": ("rule", "signed", lambda w: force(w, w.seal(w.issue(w.party("stranger"), "x")))),
+    "rule": ("rule", "signed", lambda w: force(w, w.seal(w.committed(w.party("stranger"), "x")))),
     "signature": ("signature", "signed", lambda w: force(w, _badly_signed(w))),
 }
 
 
 def _issue(world: World) -> Any:
-    return world.seal(world.issue(world.party("school"), "more"))
+    return world.seal(world.committed(world.party("school"), "more"))
 
 
 def _badly_signed(world: World) -> Any:
-    good, other = _issue(world), world.seal(world.issue(world.party("school"), "other"))
+    good, other = _issue(world), world.seal(world.committed(world.party("school"), "other"))
     return msgspec.structs.replace(good, signatures=other.signatures)
 
 
@@ -115,7 +115,7 @@ async def test_a_wrong_entry_is_shown_to_everybody(stage: Keeper, name: str, *, 
         await stage.follower.step()  # then the entry comes by itself, the first of what is read
     lie(stage.world)
     for number in range(3):  # and the log grows on
-        force(stage.world, stage.world.seal(stage.world.issue(stage.world.party("school"), f"after {number}")))
+        force(stage.world, stage.world.seal(stage.world.committed(stage.world.party("school"), f"after {number}")))
     evidence = await stage.finds(kind, is_conclusive=True)
     finding = stage.finding(evidence)
     checked = check_finding(finding, key=stage.world.log_key.verifier)

@@ -221,8 +221,8 @@ async def test_garbage_instead_of_a_checkpoint_is_refused(stage: Stage) -> None:
 
 async def test_an_entry_with_a_wrong_signature_stops_the_follower_before_it(stage: Stage) -> None:
     school = stage.world.party("school")
-    good = stage.world.seal(stage.world.issue(school, "c"))
-    other = stage.world.seal(stage.world.issue(school, "d"))
+    good = stage.world.seal(stage.world.committed(school, "c"))
+    other = stage.world.seal(stage.world.committed(school, "d"))
     index = force(stage.world, msgspec.structs.replace(good, signatures=other.signatures))
     evidence = await stage.finds("signature", is_conclusive=True)
     assert (evidence.index, evidence.entry) == (index, stage.world.entries[index])
@@ -237,7 +237,7 @@ async def test_processes_for_signatures_find_the_same(stage: Stage) -> None:
 
 async def test_an_entry_that_breaks_a_rule_stops_the_follower_before_it(stage: Stage) -> None:
     stranger = stage.world.party("stranger")
-    index = force(stage.world, _sealed(stage.world, stage.world.issue(stranger, "x")))
+    index = force(stage.world, _sealed(stage.world, stage.world.committed(stranger, "x")))
     evidence = await stage.finds("rule", is_conclusive=True)
     assert evidence.index == index
     assert int((await stage.position()).size) == index
@@ -246,32 +246,32 @@ async def test_an_entry_that_breaks_a_rule_stops_the_follower_before_it(stage: S
 
 async def test_what_is_said_twice_stops_the_follower(stage: Stage) -> None:
     school = stage.world.party("school")
-    index = force(stage.world, stage.world.seal(stage.world.issue(school, "a")))
+    index = force(stage.world, stage.world.seal(stage.world.committed(school, "a")))
     assert (await stage.finds("rule", is_conclusive=True)).index == index
 
 
 async def test_a_broken_chain_stops_the_follower(stage: Stage) -> None:
     school = stage.world.party("school")
-    force(stage.world, stage.world.seal(stage.world.issue(school, "c")), previous=bytes(32))
+    force(stage.world, stage.world.seal(stage.world.committed(school, "c")), previous=bytes(32))
     await stage.finds("chain", is_conclusive=True)
 
 
 async def test_a_wrong_index_stops_the_follower(stage: Stage) -> None:
     school = stage.world.party("school")
-    force(stage.world, stage.world.seal(stage.world.issue(school, "c")), index=99)
+    force(stage.world, stage.world.seal(stage.world.committed(school, "c")), index=99)
     await stage.finds("order", is_conclusive=True)
 
 
 async def test_a_time_that_goes_backwards_stops_the_follower(stage: Stage) -> None:
     school = stage.world.party("school")
-    force(stage.world, stage.world.seal(stage.world.issue(school, "c")), received_at="2025-12-31T00:00:00.000Z")
+    force(stage.world, stage.world.seal(stage.world.committed(school, "c")), received_at="2025-12-31T00:00:00.000Z")
     await stage.finds("order", is_conclusive=True)
 
 
 async def test_rules_of_a_version_that_is_not_known_stop_the_follower(stage: Stage) -> None:
     world, school = stage.world, stage.world.party("school")
     activate_unknown_rules(world)
-    index = force_and_believe(world, world.seal(world.issue(school, "c")))
+    index = force_and_believe(world, world.seal(world.committed(school, "c")))
     with pytest.raises(UnknownRulesProblem):
         await stage.follower.step()
     assert stage.follower.health().state == "unknown_rules"
@@ -280,8 +280,8 @@ async def test_rules_of_a_version_that_is_not_known_stop_the_follower(stage: Sta
 
 async def test_an_event_type_that_is_not_known_stops_the_follower_before_it(stage: Stage) -> None:
     world = stage.world
-    payload = events.encode(world.issue(world.party("school"), "c")).replace(
-        b"credential-issued.v1", b"credential-x.v9"
+    payload = events.encode(world.committed(world.party("school"), "c")).replace(
+        b"credential-issued.v2", b"credential-x.v9"
     )
     message = pre_authentication_encoding(payload)
     key_id = world.party("school").event.key_id

@@ -33,7 +33,7 @@ async def test_what_lies_past_our_clock_is_held_and_both_causes_are_named(stage:
     await stage.follower.step()
     school = stage.world.party("school")
     stage.world.advance(seconds=behind_seconds)
-    index = stage.world.say(stage.world.issue(school, "b"))
+    index = stage.world.say(stage.world.committed(school, "b"))
     with pytest.raises(ClockBehindProblem, match="that clock is behind, or the log dates its entries ahead"):
         await stage.follower.step()
     health = stage.follower.health()
@@ -86,7 +86,7 @@ async def test_an_entry_dated_ahead_of_two_clocks_is_evidence(stage: Stage) -> N
     await stage.follower.step()
     school = stage.world.party("school")
     stage.world.advance(days=30)
-    index = stage.world.say(stage.world.issue(school, "b"))
+    index = stage.world.say(stage.world.committed(school, "b"))
     stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
     evidence = await stage.finds("time", is_conclusive=True)
     assert (evidence.index, evidence.entry) == (index, stage.world.entries[index])
@@ -128,7 +128,7 @@ async def test_what_is_dated_before_a_time_at_which_the_log_was_seen_without_it_
     await stage.follower.step()
     before = stage.world.checkpoint()
     stage.world.now_ms = stage.clock.now_ms - back_ms
-    index = stage.world.say(stage.world.issue(stage.world.party("school"), "b"))
+    index = stage.world.say(stage.world.committed(stage.world.party("school"), "b"))
     evidence = await stage.finds("time", is_conclusive=False)
     assert (evidence.index, evidence.entry) == (index, stage.world.entries[index])
     assert evidence.checkpoints == (before, stage.world.checkpoint())
@@ -147,7 +147,7 @@ async def test_what_a_witness_saw_the_log_without_is_evidence(stage: Stage) -> N
     before = stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
     await stage.follower.step()
     stage.world.now_ms = stage.clock.now_ms - 10 * DAY_MS
-    index = stage.world.say(stage.world.issue(stage.world.party("school"), "b"))
+    index = stage.world.say(stage.world.committed(stage.world.party("school"), "b"))
     after = stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
     stage.new()  # it is known over a restart, from the checkpoint itself
     stage.clock.monotonic_seconds = 0.0
@@ -159,7 +159,7 @@ async def test_another_fault_of_an_entry_prevails_over_its_time(stage: Stage) ->
     stage.clock.now_ms += DAY_MS
     await stage.follower.step()
     stranger = stage.world.party("stranger")
-    force(stage.world, stage.world.seal(stage.world.issue(stranger, "x")))
+    force(stage.world, stage.world.seal(stage.world.committed(stranger, "x")))
     await stage.finds("rule", is_conclusive=True)
 
 
@@ -218,7 +218,7 @@ async def test_entries_dated_ahead_in_steps_are_each_held(stage: Stage) -> None:
     school = stage.world.party("school")
     for seconds in (60, 3_600, 86_400):
         stage.world.advance(seconds=seconds)
-        force_and_believe(stage.world, stage.world.seal(stage.world.issue(school, f"{seconds}")))
+        force_and_believe(stage.world, stage.world.seal(stage.world.committed(school, f"{seconds}")))
     for _ in range(3):
         with pytest.raises(ClockBehindProblem):
             await stage.follower.step()

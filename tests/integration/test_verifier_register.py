@@ -188,7 +188,7 @@ async def test_the_log_is_told_by_days_kinds_and_newest_entries_in_the_readers_l
     await verifier.catches_up()
     answer = await _get(verifier, "/v1/log/summary", LogAnswer)
     assert sum(day.entries for day in answer.days) == answer.days[-1].size == world.size
-    assert answer.kinds["credential-issued.v1"] == 1
+    assert answer.kinds["credential-issued.v2"] == 1
     assert [entry.text for entry in answer.newest] == [
         "School of Example revoked a credential: it was issued in error.",
         "School of Example issued a credential of 3.5 ECTS.",

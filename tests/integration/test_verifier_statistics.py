@@ -82,17 +82,17 @@ class Count:
             event, month = opened.event, entry.received_at[:7]
             group: dict[str, Any] = {"issuer": event.issuer, "country": countries.get(event.issuer), "month": month}
             match event:
-                case events.CredentialIssued() | events.CredentialStacked():
+                case events.CredentialIssuedV2() | events.CredentialStackedV2():
                     group["eqf_level"] = event.eqf_level or None
-                    credentials[event.credential_id] = group
-                    kind = "stack_count" if isinstance(event, events.CredentialStacked) else "credential_count"
+                    credentials[opened.credential_ids[0]] = group
+                    kind = "stack_count" if isinstance(event, events.CredentialStackedV2) else "credential_count"
                     self.acts.append((group, kind, event.ects_hundredths))
                 case events.CredentialRevoked() | events.CredentialSuspended() | events.CredentialReinstated():
                     kind = {"CredentialRevoked": "revocation_count", "CredentialSuspended": "suspension_count"}.get(
                         type(event).__name__, "reinstatement_count"
                     )
                     self.acts.append((credentials[event.credential_id] | {"month": month}, kind, 0))
-                case events.CredentialRecognised():
+                case events.CredentialRecognisedV2():
                     group["eqf_level"] = event.eqf_level or None
                     self.acts.append((group, "recognition_count", event.ects_hundredths))
                     recognitions[opened.event_id] = group

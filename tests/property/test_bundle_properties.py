@@ -14,7 +14,7 @@ from tests.support.bundles import bundle_of, cosigned, without, witness_policy_t
 from tests.support.chaos import history
 from tests.support.every_bundle import check_every_bundle
 from tests.support.golden_rules_v1 import golden_world
-from tests.support.worlds import World
+from tests.support.worlds import FirstWorld
 
 STATEMENTS = 120
 SEEDS = st.integers(min_value=0, max_value=2**32).map(Random)
@@ -35,7 +35,7 @@ def test_every_bundle_of_any_history_says_what_the_log_says(rng: Random) -> None
     check_every_bundle(history(rng, STATEMENTS).world)
 
 
-WORLD = World()
+WORLD = FirstWorld()
 _SCHOOL, _COLLEGE = WORLD.admit("school"), WORLD.admit("college")
 STACK = WORLD.stacked(_SCHOOL, [WORLD.issued(_SCHOOL), WORLD.issued(_COLLEGE)])
 BUNDLE = bundle_of(WORLD, STACK, checkpoint=cosigned(WORLD))

@@ -6,22 +6,25 @@ from typing import Any
 import msgspec
 
 from proto import events
+from proto.documents.claims_root import SEED_BYTES
 from proto.documents.credential import IssuerProfile
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge import Component, build_document
 from proto.documents.open_badge_claims import claims
-from proto.ids import CredentialId
+from proto.ids import Commitment, CredentialId
 from services.crypto.data_integrity import Suite, create_proof
+from services.issuer_gateway.domain.issuing import COMMITMENTS_FROM, committed
 from tests.support.documents import full_achievement, full_award
 from tests.support.statements import Party
 from tests.support.worlds import World
 
 
 class Awarded(msgspec.Struct, frozen=True, kw_only=True):
-    """A document as the learner has it, and its credential id."""
+    """A document as the learner has it, and its credential id; `commitment` is what issues it from rules 2 on."""
 
     document: dict[str, Any]
     credential_id: CredentialId
+    commitment: Commitment | None = None
 
     @property
     def data(self) -> bytes:
@@ -54,10 +57,14 @@ def documented(
         award=full_award(**award),
         components=components,
     )
+    said: Commitment | None = None
+    if world.rules_version >= COMMITMENTS_FROM:
+        made = committed(document, party.did, bytes(SEED_BYTES))
+        document, said = dict(made.document), made.commitment
     credential_id = credential_id_of(document, party.did)
     if suite is not None:
         document["proof"] = _proof(world, party, document, suite)
-    return Awarded(document=document, credential_id=credential_id)
+    return Awarded(document=document, credential_id=credential_id, commitment=said)
 
 
 def _proof(world: World, party: Party, document: dict[str, Any], suite: Suite) -> dict[str, Any]:
@@ -70,8 +77,9 @@ def _proof(world: World, party: Party, document: dict[str, Any], suite: Suite) -
 def event_of(world: World, party: Party, awarded: Awarded, **changed: Any) -> events.Issue:
     """Return the event that says what the document says, or something else where `changed` says so."""
     found = claims(awarded.document)
-    fields: dict[str, Any] = {
-        "credential_id": awarded.credential_id,
+    is_old = awarded.commitment is None
+    named = {"credential_id": awarded.credential_id} if is_old else {"commitment": awarded.commitment}
+    fields: dict[str, Any] = named | {
         "achievement": found.achievement,
         "ects_hundredths": found.ects_hundredths,
         "eqf_level": found.eqf_level or msgspec.UNSET,
@@ -79,11 +87,11 @@ def event_of(world: World, party: Party, awarded: Awarded, **changed: Any) -> ev
         "valid_until": found.valid_until or msgspec.UNSET,
     }
     if found.components:
-        made: events.Issue = world.make(
-            events.CredentialStacked, party, **fields | {"components": found.components} | changed
-        )
+        stacked = events.CredentialStacked if is_old else events.CredentialStackedV2
+        made: events.Issue = world.make(stacked, party, **fields | {"components": found.components} | changed)
     else:
-        made = world.make(events.CredentialIssued, party, **fields | changed)
+        issued = events.CredentialIssued if is_old else events.CredentialIssuedV2
+        made = world.make(issued, party, **fields | changed)
     return made
 
 

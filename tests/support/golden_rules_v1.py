@@ -29,7 +29,7 @@ from proto.lifecycle import (
 from proto.log import entry as entries
 from proto.moment import Moment
 from tests.support.statements import SCOPE, Party
-from tests.support.worlds import World
+from tests.support.worlds import FirstWorld, World
 
 FOLDER = Path(__file__).parents[1] / "conformance" / "golden"
 LOG_FILE = FOLDER / "rules-v1.ndjson"
@@ -38,7 +38,7 @@ STATES_FILE = FOLDER / "rules-v1.json"
 
 def golden_world() -> World:
     """Say everything that can be said, so that every state is reached; the same bytes every time."""
-    world = World(step_ms=60_000)
+    world = FirstWorld(step_ms=60_000)
     university, college, heir = world.admit("university"), world.admit("college"), world.admit("heir")
     _keep_keys(world, university, college)
     _award(world, university, college)

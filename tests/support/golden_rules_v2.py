@@ -18,7 +18,7 @@ from proto.lifecycle import Book, Refusal, decide
 from tests.support import golden_rules_v1
 from tests.support.golden_rules_v1 import FOLDER, golden_world, states_of
 from tests.support.statements import Party
-from tests.support.worlds import World, replay
+from tests.support.worlds import FirstWorld, World, replay
 
 REFUSED_FILE = FOLDER / "rules-v1-refused.ndjson"
 CONTINUED_ORIGIN = Origin("log.example/credentify-test-2")
@@ -64,7 +64,7 @@ def opened_with() -> World:
 
 def changed_over() -> World:
     """A log of version 1 that changes over: each type that is new, or is admitted no more, stands on its side."""
-    world = World(step_ms=60_000)
+    world = FirstWorld(step_ms=60_000)
     university, college = world.admit("university"), world.admit("college")
     old = [world.issued(university, name) for name in ("old", "old and void", "old part")]
     world.say(world.stack(university, old, "old stack", ects_hundredths=900))
@@ -80,7 +80,7 @@ def changed_over() -> World:
 def continued() -> World:
     """A log that is opened with version 2 and continues the golden log of version 1, with its states."""
     before = golden_world()
-    world = World(origin=CONTINUED_ORIGIN, step_ms=60_000, is_open=False)
+    world = FirstWorld(origin=CONTINUED_ORIGIN, step_ms=60_000, is_open=False)
     world.parties, world.book, world.now_ms = before.parties, before.book, before.now_ms
     registrar = before.registrar
     world.say(

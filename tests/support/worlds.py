@@ -40,6 +40,7 @@ __all__ = [
     "ORIGIN",
     "SECOND_MS",
     "START",
+    "FirstWorld",
     "FullBook",
     "Party",
     "World",
@@ -99,7 +100,8 @@ def lately() -> Moment:
 class World(Statements):
     """A log that is open: `book` is its whole state, `entries` its exact bytes, `now_ms` its clock (milliseconds).
 
-    After each event the clock moves on by `step_ms`, so that no two entries share a moment unless a test wants it.
+    After each event the clock moves on by `step_ms`, so that no two entries share a moment unless a test wants it. It
+    begins with the rules of new logs; a test of those before, or of the crossing, makes a `FirstWorld`.
     """
 
     def __init__(
@@ -111,7 +113,7 @@ class World(Statements):
         start: Moment = START,
         is_open: bool = True,
         registrar: str = "registrar",
-        rules_version: int = 1,
+        rules_version: int = 2,
     ) -> None:
         self.origin = origin
         self.parameters = parameters
@@ -124,13 +126,24 @@ class World(Statements):
         self.parties: dict[Did, Party] = {}
         self.registrar = Party(registrar, did_key(secret_key(registrar, "event", 0).public_key))
         self.parties[self.registrar.did] = self.registrar
+        self._begins_with = rules_version
         if is_open:
-            self.say(self.opening(rules_version=rules_version))
+            self.say(self.opening())
 
     @property
     def rules_version(self) -> int:
         """The version of the rules that the next statement is made for."""
         return self.book.log.rules_version_at(LeafIndex(len(self.entries))) if self.book.log and self.entries else 1
+
+    def opening(self, **fields: Any) -> events.LogOpened:
+        """The registrar opens the log, by the rules that this world begins with."""
+        return super().opening(**{"rules_version": self._begins_with} | fields)
+
+    def recognition(self, speaker: Party, credential_id: CredentialId, **fields: Any) -> events.AnyRecognition:
+        """An institution recognises a credential in full, with the credits that the log has of it."""
+        known = self.book.credential(credential_id)
+        own = {"ects_hundredths": known.lives[-1].ects_hundredths} if known else {}
+        return super().recognition(speaker, credential_id, **own | fields)
 
     # The clock.
 
@@ -197,18 +210,20 @@ class World(Statements):
         return party
 
     def issued(self, speaker: Party, name: str = "", **fields: Any) -> CredentialId:
-        """Issue, and return the credential's id."""
-        event = self.issue(speaker, name, **fields)
-        self.say(event)
-        return event.credential_id
+        """Issue, by the type that the rules in force have, and return the credential's id."""
+        is_old = self.rules_version == 1
+        return self._said(self.issue(speaker, name, **fields) if is_old else self.committed(speaker, name, **fields))
 
     def stacked(
         self, speaker: Party, components: Iterable[CredentialId], name: str = "", **fields: Any
     ) -> CredentialId:
-        """Stack, and return the stack's id."""
-        event = self.stack(speaker, components, name, **fields)
-        self.say(event)
-        return event.credential_id
+        """Stack, by the type that the rules in force have, and return the stack's id."""
+        make = self.stack if self.rules_version == 1 else self.committed_stack
+        return self._said(make(speaker, components, name, **fields))
+
+    def _said(self, event: events.Issue) -> CredentialId:
+        (credential_id,) = self.opened[self.say(event)].credential_ids
+        return credential_id
 
     def issued_together(self, speaker: Party, names: Iterable[str], **fields: Any) -> tuple[CredentialId, ...]:
         """Issue credentials with one event (rules version 2), and return their ids in its order."""
@@ -268,10 +283,17 @@ class World(Statements):
         return known
 
 
+class FirstWorld(World):
+    """A log that begins with version 1 of the rules, as the first logs did."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**{"rules_version": 1} | fields)
+
+
 def activate_unknown_rules(world: World) -> None:
     """Have the next entry judged by a version of the rules that no software knows."""
     version = max(RULES_VERSIONS_KNOWN) + 1
-    for each in range(2, version + 1):
+    for each in range(world.rules_version + 1, version + 1):
         world.say(world.activation(each, world.size + version - each + 1))
 
 

@@ -22,12 +22,12 @@ from tests.support.bundles import (
     without,
     witness_policy_text,
 )
-from tests.support.worlds import World
+from tests.support.worlds import FirstWorld, World
 
 
 @pytest.fixture
 def world() -> World:
-    return World()
+    return FirstWorld()
 
 
 def proven(world: World, bundle: Bundle, policy: Policy | None = None) -> ProvenBundle:
@@ -105,7 +105,7 @@ def test_too_few_cosignatures_are_a_fault(world: World) -> None:
 
 def test_a_log_that_the_policy_does_not_know_is_a_fault(world: World) -> None:
     credential_id = world.issued(world.admit("school"))
-    other = World(origin=Origin("log.example/other"))
+    other = FirstWorld(origin=Origin("log.example/other"))
     assert codes(proven(world, bundle_of(world, credential_id), log_policy(other))) == {"quorum-missing"}
 
 
@@ -319,7 +319,7 @@ def test_a_document_is_recognised_and_an_altered_one_is_not(rules_version: int) 
 
 def test_a_document_that_disagrees_with_its_issue_is_a_fault(world: World) -> None:
     document, credential_id = issue_document(world)
-    other = World()
+    other = FirstWorld()
     issuer = Did(str(document["issuer"]["id"]))
     other.parties[issuer] = world.parties[issuer]
     other.say(other.admission(other.parties[issuer]))

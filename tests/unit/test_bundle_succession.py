@@ -21,14 +21,14 @@ from tests.support.bundles import (
     log_policy,
     policy_of,
 )
-from tests.support.worlds import World
+from tests.support.worlds import FirstWorld, World
 
 
 class Line:
     """Logs that continue each other, oldest first; the last is not opened yet when it is made."""
 
     def __init__(self) -> None:
-        self.logs = [World(origin=Origin("first.example/log"))]
+        self.logs = [FirstWorld(origin=Origin("first.example/log"))]
 
     @property
     def now(self) -> World:
@@ -43,7 +43,7 @@ class Line:
     def go_on(self, name: str, **opening: object) -> World:
         """Continue the last log with another one, and return that."""
         old = self.now
-        new = World(origin=Origin(f"{name}.example/log"), is_open=False)
+        new = FirstWorld(origin=Origin(f"{name}.example/log"), is_open=False)
         new.parties, new.book, new.now_ms = old.parties, old.book, old.now_ms
         new.registrar = old.registrar
         end = events.Predecessor(origin=old.origin, size=old.size, root_hash=old.root_hash().hex())
@@ -132,7 +132,7 @@ def test_the_key_that_opened_a_log_is_followed_to_the_log_where_it_was_added(lin
     old.say(old.key_addition(registrar, registrar, fresh), key=registrar.recovery)
     old.advance(days=8)
     end = events.Predecessor(origin=old.origin, size=old.size, root_hash=old.root_hash().hex())
-    new = World(origin=Origin("second.example/log"), is_open=False)
+    new = FirstWorld(origin=Origin("second.example/log"), is_open=False)
     new.parties, new.book, new.now_ms, new.registrar = old.parties, old.book, old.now_ms, registrar
     new.say(new.opening(predecessor=end, keys=(fresh, registrar.recovery)), key=fresh)
     line.logs.append(new)
@@ -193,7 +193,7 @@ def test_an_earlier_log_that_ends_elsewhere_is_a_fault(line: Line) -> None:
     credential_id = old.issued(school, "first")
     line.go_on("second")
     bundle = line.bundle(credential_id)
-    shorter = World(origin=old.origin)
+    shorter = FirstWorld(origin=old.origin)
     shorter.issued(shorter.admit("school"), "first")
     shorter.admit("college")
     part = BundlePart(

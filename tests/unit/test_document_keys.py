@@ -129,7 +129,6 @@ def test_an_institutions_p256_key_proves_its_documents_by_the_log(
     world = World(start=CREATED)
     school = world.admit("school")
     awarded = award(world, school, suite=None)
-    world.say(world.activation(2, world.size + 1))
     key_id = key_id_of(school.did, KEY.public_key)
     record = events.KeyRecordV2(key_id=key_id, purpose=purpose, public_key=KEY.public_key)
     world.say(world.form_key(school, record), key=school.recovery)

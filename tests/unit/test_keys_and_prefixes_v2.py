@@ -14,7 +14,7 @@ from proto.lifecycle import refusals
 from proto.p256 import decode_p256_key, encode_p256_key
 from proto.problem import InvalidProblem
 from tests.support.statements import Party, p256_public_key
-from tests.support.worlds import World, replay
+from tests.support.worlds import FirstWorld, World, replay
 
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
@@ -115,7 +115,7 @@ def test_a_p256_key_is_new_to_the_log_and_on_the_curve() -> None:
 
 
 def test_a_key_of_version_1_is_of_version_1() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     refusal = world.refuses(
         world.form_key(university, university.form_key()), refusals.RulesVersionRefusal, key=university.recovery
@@ -170,7 +170,7 @@ def test_a_void_admission_keeps_no_prefix() -> None:
 
 
 def test_prefixes_of_version_1_are_respected_and_its_admissions_are_admitted_no_more() -> None:
-    world = World()
+    world = FirstWorld()
     world.admit("old", uri_prefixes=("https://shared.example/",))
     world.say(world.activation(2, world.size + 1))
     newcomer = world.party("newcomer")

@@ -18,7 +18,7 @@ from services.ledger.domain import (
     extend_plan,
     slice_ends,
 )
-from tests.support.worlds import World
+from tests.support.worlds import FirstWorld, World
 
 NOW_MS = 1_800_000_000_000
 
@@ -82,7 +82,7 @@ def plan_of(world: World, envelopes: list[Envelope]) -> BatchPlan:
 
 
 def test_a_batch_gives_the_same_entries_as_one_event_after_the_other() -> None:
-    batched, single = World(step_ms=0), World(step_ms=0)
+    batched, single = FirstWorld(step_ms=0), FirstWorld(step_ms=0)
     for world in (batched, single):
         world.admit("college")
     college = batched.party("college")
@@ -95,7 +95,7 @@ def test_a_batch_gives_the_same_entries_as_one_event_after_the_other() -> None:
 
 
 def test_a_refusal_and_a_repetition_concern_their_own_event_only() -> None:
-    world = World()
+    world = FirstWorld()
     college = world.admit("college")
     first, second = (world.seal(world.issue(college, name)) for name in ("first", "second"))
     refused = world.seal(world.revocation(college, world.credential_id(college, "nothing")))
@@ -108,7 +108,7 @@ def test_a_refusal_and_a_repetition_concern_their_own_event_only() -> None:
 
 
 def test_a_plan_that_lacks_a_state_goes_on_where_it_stopped() -> None:
-    world = World()
+    world = FirstWorld()
     college = world.admit("college")
     envelopes = [world.seal(world.issue(college, name)) for name in ("first", "second")]
     batch = [open_envelope(envelope) for envelope in envelopes]

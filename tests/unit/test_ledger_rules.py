@@ -4,11 +4,11 @@ from proto.envelope import open_envelope
 from proto.lifecycle import UnknownRulesProblem
 from proto.log.merkle import Hash
 from services.ledger.domain import BatchPlan, Head, NewEntry, extend_plan
-from tests.support.worlds import World
+from tests.support.worlds import FirstWorld
 
 
 def test_rules_that_the_ledger_does_not_have_are_not_activated_and_sink_nothing_else() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     head = Head(
         size=world.size, root_hash=world.root_hash(), last_leaf_hash=Hash(bytes(32)), last_received_at_ms=world.now_ms

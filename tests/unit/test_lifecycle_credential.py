@@ -12,7 +12,7 @@ from proto.events import DEFAULT_PARAMETERS
 from proto.ids import CredentialId
 from proto.lifecycle import refusals
 from tests.support.statements import SCOPE
-from tests.support.worlds import Party, World
+from tests.support.worlds import FirstWorld, Party, World
 
 Transition = Callable[[World, Party, CredentialId], Any]
 REVOKE: Transition = World.revocation
@@ -24,7 +24,7 @@ REINSTATE: Transition = World.release
 
 
 def test_an_issued_credential_is_active() -> None:
-    world = World()
+    world = FirstWorld()
     credential = world.issued(world.admit("uni"))
     found = world.effective(credential)
     assert found is not None
@@ -33,7 +33,7 @@ def test_an_issued_credential_is_active() -> None:
 
 
 def test_a_credential_is_issued_once() -> None:
-    world = World()
+    world = FirstWorld()
     university, rival = world.admit("uni"), world.admit("rival")
     credential = world.issued(university, "a")
     assert world.refuses(world.issue(university, "a"), refusals.AlreadyExistsRefusal).is_final
@@ -53,14 +53,14 @@ def test_a_credential_is_issued_once() -> None:
     ],
 )
 def test_issuing_outside_the_scope_is_refused(fields: dict[str, Any], pointer: str) -> None:
-    world = World()
+    world = FirstWorld()
     scope = replace(SCOPE, eqf_min=5, eqf_max=7, ects_hundredths_max=3000)
     university = world.admit("uni", scope=scope)
     assert world.refuses(world.issue(university, **fields), refusals.OutOfScopeRefusal).pointer == pointer
 
 
 def test_issuing_at_the_edges_of_the_scope_is_admitted() -> None:
-    world = World()
+    world = FirstWorld()
     scope = replace(SCOPE, eqf_min=5, eqf_max=7, ects_hundredths_max=3000)
     university = world.admit("uni", scope=scope, uri_prefixes=("https://a.example/", "https://b.example/x/"))
     achievement = "https://b.example/x/1"
@@ -70,13 +70,13 @@ def test_issuing_at_the_edges_of_the_scope_is_admitted() -> None:
 
 
 def test_who_may_not_issue_does_not() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni", scope=replace(SCOPE, may_issue=False))
     assert world.refuses(world.issue(university), refusals.OutOfScopeRefusal).pointer == "/issuer"
 
 
 def test_a_period_ends_after_it_begins() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     for end in (0.0, -1.0):
         event = world.issue(university, valid_until=world.moment(days=end))
@@ -89,7 +89,7 @@ def test_a_period_ends_after_it_begins() -> None:
 
 @pytest.mark.parametrize("change", [REVOKE, SUSPEND])
 def test_strangers_change_nothing(change: Transition) -> None:
-    world = World()
+    world = FirstWorld()
     university, rival = world.admit("uni"), world.admit("rival")
     credential = world.issued(university)
     assert world.refuses(change(world, rival, credential), refusals.NotAllowedRefusal).is_final
@@ -99,7 +99,7 @@ def test_strangers_change_nothing(change: Transition) -> None:
 
 @pytest.mark.parametrize("change", [REVOKE, SUSPEND])
 def test_the_registrar_changes_what_an_institution_issued(change: Transition) -> None:
-    world = World()
+    world = FirstWorld()
     credential = world.issued(world.admit("uni"))
     world.say(change(world, world.registrar, credential))
     assert world.state(credential) in {"revoked", "suspended"}
@@ -107,7 +107,7 @@ def test_the_registrar_changes_what_an_institution_issued(change: Transition) ->
 
 @pytest.mark.parametrize("change", [REVOKE, SUSPEND])
 def test_only_the_living_successor_answers_for_a_closed_institution(change: Transition) -> None:
-    world = World()
+    world = FirstWorld()
     first, second, third = (world.admit(name) for name in ("first", "second", "third"))
     credential = world.issued(first)
     world.refuses(change(world, second, credential), refusals.NotAllowedRefusal)
@@ -120,7 +120,7 @@ def test_only_the_living_successor_answers_for_a_closed_institution(change: Tran
 
 @pytest.mark.parametrize("change", [REVOKE, SUSPEND, REINSTATE])
 def test_an_unknown_credential_may_be_known_later(change: Transition) -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     refusal = world.refuses(
         change(world, university, world.credential_id(university, "x")), refusals.UnknownCredentialRefusal
@@ -130,7 +130,7 @@ def test_an_unknown_credential_may_be_known_later(change: Transition) -> None:
 
 
 def test_only_who_suspended_or_the_registrar_reinstates() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     credential = world.issued(university)
     world.say(world.hold(world.registrar, credential))
@@ -144,7 +144,7 @@ def test_only_who_suspended_or_the_registrar_reinstates() -> None:
 
 
 def test_a_successor_reinstates_what_its_predecessor_suspended_but_not_the_registrars() -> None:
-    world = World()
+    world = FirstWorld()
     university, heir = world.admit("uni"), world.admit("heir")
     own, registrars = world.issued(university), world.issued(university)
     world.say(world.hold(university, own))
@@ -159,7 +159,7 @@ def test_a_successor_reinstates_what_its_predecessor_suspended_but_not_the_regis
 
 
 def test_revoking_twice_is_refused() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     credential = world.issued(university)
     world.say(world.revocation(university, credential))
@@ -170,7 +170,7 @@ def test_revoking_twice_is_refused() -> None:
 
 @pytest.mark.parametrize("change", [SUSPEND, REINSTATE])
 def test_nothing_follows_a_revocation(change: Transition) -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     credential = world.issued(university)
     world.say(world.revocation(university, credential))
@@ -178,7 +178,7 @@ def test_nothing_follows_a_revocation(change: Transition) -> None:
 
 
 def test_suspending_and_reinstating_a_credential_alternate() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     credential = world.issued(university)
     world.refuses(world.release(university, credential), refusals.CredentialStateRefusal)
@@ -191,7 +191,7 @@ def test_suspending_and_reinstating_a_credential_alternate() -> None:
 
 
 def test_what_is_not_active_is_not_suspended_but_may_be_revoked() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     expired = world.issued(university, valid_until=world.moment(seconds=2))
     early = world.issued(university, valid_from=world.moment(days=30))
@@ -205,7 +205,7 @@ def test_what_is_not_active_is_not_suspended_but_may_be_revoked() -> None:
 
 
 def test_a_suspended_credential_is_reinstated_even_after_it_expired() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     credential = world.issued(university, valid_until=world.moment(days=1))
     world.say(world.hold(university, credential))
@@ -216,7 +216,7 @@ def test_a_suspended_credential_is_reinstated_even_after_it_expired() -> None:
 
 
 def test_a_revocation_says_why_and_what_replaces_it() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     first, second = world.issued(university), world.issued(university)
     itself = world.revocation(university, first, replaced_by=first)
@@ -228,7 +228,7 @@ def test_a_revocation_says_why_and_what_replaces_it() -> None:
 
 
 def test_a_credential_has_only_so_many_transitions_and_the_last_is_for_revoking() -> None:
-    world = World(parameters=replace(DEFAULT_PARAMETERS, transitions_per_credential_max=4))
+    world = FirstWorld(parameters=replace(DEFAULT_PARAMETERS, transitions_per_credential_max=4))
     university = world.admit("uni")
     credential = world.issued(university)
     world.say(world.hold(university, credential))
@@ -239,7 +239,7 @@ def test_a_credential_has_only_so_many_transitions_and_the_last_is_for_revoking(
 
 
 def test_what_a_thief_did_does_not_use_up_the_transitions() -> None:
-    world = World(parameters=replace(DEFAULT_PARAMETERS, transitions_per_credential_max=2))
+    world = FirstWorld(parameters=replace(DEFAULT_PARAMETERS, transitions_per_credential_max=2))
     university = world.admit("uni")
     credential = world.issued(university)
     second = university.key("event", 1)
@@ -257,7 +257,7 @@ def test_what_a_thief_did_does_not_use_up_the_transitions() -> None:
 
 
 def test_effective_at_lies_between_the_credentials_beginning_and_now() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     world.advance(days=100)
     backdated = world.moment(days=-90)
@@ -270,7 +270,7 @@ def test_effective_at_lies_between_the_credentials_beginning_and_now() -> None:
 
 
 def test_a_credential_for_later_begins_when_it_was_issued() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     begin = world.now
     credential = world.issued(university, valid_from=world.moment(days=30))
@@ -280,7 +280,7 @@ def test_a_credential_for_later_begins_when_it_was_issued() -> None:
 
 
 def test_effective_at_never_goes_back() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     credential = world.issued(university)
     world.advance(days=10)
@@ -291,7 +291,7 @@ def test_effective_at_never_goes_back() -> None:
 
 
 def test_reasons_are_a_closed_list() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     credential = world.issued(university)
     for reason in ("error", "superseded", "withdrawn", "invalidated", "legal-order", "key-compromise"):

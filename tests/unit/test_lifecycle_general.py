@@ -10,7 +10,7 @@ from proto.ids import LeafIndex, Origin, TreeSize
 from proto.lifecycle import Book, Refusal, UnknownRulesProblem, decide, refusals, signing_key
 from proto.lifecycle.states import RulesVersion, Stamp
 from proto.problem import InvalidProblem
-from tests.support.worlds import FullBook, World
+from tests.support.worlds import FirstWorld, FullBook, World
 
 RETRYABLE = {
     "event-ahead-of-time",
@@ -67,27 +67,27 @@ def test_a_refusal_names_its_rule_and_whether_it_is_final_in_its_document(kind: 
 
 
 def test_an_event_for_another_log_is_refused() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     event = replace(world.issue(university), log=Origin("other.example/log"))
     assert world.refuses(event, refusals.WrongLogRefusal).pointer == "/log"
 
 
 def test_an_event_that_is_on_the_log_already_is_not_appended_again() -> None:
-    world = World()
+    world = FirstWorld()
     event = world.issue(world.admit("uni"))
     world.say(event)
     world.refuses(event, refusals.AlreadyOnLogRefusal)
 
 
 def test_nothing_but_an_opening_begins_a_log() -> None:
-    world = World(is_open=False)
+    world = FirstWorld(is_open=False)
     world.refuses(world.admission(world.party("uni")), refusals.WrongLogRefusal)
 
 
 @pytest.mark.parametrize(("seconds", "is_admitted"), [(300, True), (300.001, False)])
 def test_an_event_may_claim_to_be_five_minutes_ahead(*, seconds: float, is_admitted: bool) -> None:
-    world = World()
+    world = FirstWorld()
     event = replace(world.issue(world.admit("uni")), at=world.moment(seconds=seconds))
     if is_admitted:
         world.say(event)
@@ -97,7 +97,7 @@ def test_an_event_may_claim_to_be_five_minutes_ahead(*, seconds: float, is_admit
 
 @pytest.mark.parametrize(("seconds", "is_admitted"), [(-30 * 86_400, True), (-30 * 86_400 - 0.001, False)])
 def test_an_event_may_be_thirty_days_old(*, seconds: float, is_admitted: bool) -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     world.advance(days=60)
     event = replace(world.issue(university), at=world.moment(seconds=seconds))
@@ -108,7 +108,7 @@ def test_an_event_may_be_thirty_days_old(*, seconds: float, is_admitted: bool) -
 
 
 def test_the_windows_are_parameters_of_the_log() -> None:
-    world = World(parameters=replace(DEFAULT_PARAMETERS, at_ahead_seconds_max=0, at_behind_seconds_max=60))
+    world = FirstWorld(parameters=replace(DEFAULT_PARAMETERS, at_ahead_seconds_max=0, at_behind_seconds_max=60))
     university = world.admit("uni")
     world.refuses(replace(world.issue(university), at=world.moment(seconds=1)), refusals.AheadOfTimeRefusal)
     world.refuses(replace(world.issue(university), at=world.moment(seconds=-61)), refusals.TooOldRefusal)
@@ -116,7 +116,7 @@ def test_the_windows_are_parameters_of_the_log() -> None:
 
 
 def test_an_unknown_key_is_refused_and_may_be_known_later() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     event = world.issue(university)
     second = university.key("event", 1)
@@ -126,12 +126,12 @@ def test_an_unknown_key_is_refused_and_may_be_known_later() -> None:
 
 
 def test_an_institution_that_is_not_admitted_has_no_key() -> None:
-    world = World()
+    world = FirstWorld()
     world.refuses(world.issue(world.party("nobody")), refusals.UnknownKeyRefusal)
 
 
 def test_a_key_of_somebody_else_signs_nothing() -> None:
-    world = World()
+    world = FirstWorld()
     university, thief = world.admit("uni"), world.admit("thief")
     sealed = world.seal(world.issue(university))
     swapped = replace(sealed, signatures=(replace(sealed.signatures[0], keyid=thief.event.key_id),))
@@ -140,14 +140,14 @@ def test_a_key_of_somebody_else_signs_nothing() -> None:
 
 
 def test_a_rotated_key_signs_no_more() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     world.say(world.rotation(university, university, university.event))
     assert world.refuses(world.issue(university), refusals.RetiredKeyRefusal).is_final
 
 
 def test_a_compromised_key_signs_no_more() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     world.say(
         world.condemnation(university, university, university.event, world.moment(seconds=0)), key=university.recovery
@@ -157,21 +157,21 @@ def test_a_compromised_key_signs_no_more() -> None:
 
 @pytest.mark.parametrize("purpose", ["assertion", "recovery"])
 def test_only_event_keys_sign_credentials(purpose: Purpose) -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     world.refuses(world.issue(university), refusals.KeyPurposeRefusal, key=university.key(purpose))
 
 
 @pytest.mark.parametrize("maker", ["key_addition", "rotation"])
 def test_an_assertion_key_never_signs_events(maker: str) -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     event = getattr(world, maker)(university, university, university.key("event", 0 if maker == "rotation" else 1))
     world.refuses(event, refusals.KeyPurposeRefusal, key=university.assertion)
 
 
 def test_a_key_that_the_registrar_added_waits_out_the_delay() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     second = university.key("event", 1)
     added = world.say(world.key_addition(world.registrar, university, second))
@@ -184,7 +184,7 @@ def test_a_key_that_the_registrar_added_waits_out_the_delay() -> None:
 
 
 def test_a_key_that_the_owner_added_signs_at_once() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     second = university.key("event", 1)
     world.say(world.key_addition(university, university, second), key=university.recovery)
@@ -192,7 +192,7 @@ def test_a_key_that_the_owner_added_signs_at_once() -> None:
 
 
 def test_a_suspended_institution_issues_nothing_and_may_again_later() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     part, other = world.issued(university), world.issued(university)
     recognised = world.say(world.recognition(university, part))
@@ -210,7 +210,7 @@ def test_a_suspended_institution_issues_nothing_and_may_again_later() -> None:
 
 
 def test_a_suspended_institution_may_still_revoke_and_suspend_its_own() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     first, second = world.issued(university), world.issued(university)
     world.say(world.suspension(university))
@@ -220,7 +220,7 @@ def test_a_suspended_institution_may_still_revoke_and_suspend_its_own() -> None:
 
 
 def test_a_suspended_successor_does_not_revoke_what_it_inherited() -> None:
-    world = World()
+    world = FirstWorld()
     university, heir = world.admit("uni"), world.admit("heir")
     credential = world.issued(university)
     world.say(world.closing(university, heir))
@@ -229,7 +229,7 @@ def test_a_suspended_successor_does_not_revoke_what_it_inherited() -> None:
 
 
 def test_a_suspended_institution_may_not_touch_what_nobody_knows() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     world.say(world.suspension(university))
     unknown = world.credential_id(university, "unknown")
@@ -238,7 +238,7 @@ def test_a_suspended_institution_may_not_touch_what_nobody_knows() -> None:
 
 @pytest.mark.parametrize("closes", [True, False])
 def test_a_recovery_key_retires_keys_whatever_happened_to_its_owner(*, closes: bool) -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     world.say(world.closing(university) if closes else world.suspension(university))
     blocked = refusals.ClosedIssuerRefusal if closes else refusals.SuspendedSpeakerRefusal
@@ -249,7 +249,7 @@ def test_a_recovery_key_retires_keys_whatever_happened_to_its_owner(*, closes: b
 
 
 def test_a_closed_institution_speaks_no_more() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     credential = world.issued(university)
     world.say(world.closing(university))
@@ -258,14 +258,14 @@ def test_a_closed_institution_speaks_no_more() -> None:
 
 
 def test_the_registrar_is_no_institution() -> None:
-    world = World()
+    world = FirstWorld()
     credential = world.issued(world.admit("uni"))
     for event in (world.issue(world.registrar), world.recognition(world.registrar, credential)):
         assert world.refuses(event, refusals.NotAllowedRefusal).is_final
 
 
 def test_an_entry_under_rules_that_are_not_known_is_not_judged() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     log = world.book.opened_log()
     stamp = Stamp(index=LeafIndex(0), event_id=world.event_id(0), key_id=university.event.key_id, received_at=world.now)
@@ -275,7 +275,7 @@ def test_an_entry_under_rules_that_are_not_known_is_not_judged() -> None:
 
 
 def test_deciding_without_the_states_is_a_fault_of_ours() -> None:
-    world = World()
+    world = FirstWorld()
     event = world.issue(world.admit("uni"))
     world.say(event)
     book = Book()
@@ -285,17 +285,17 @@ def test_deciding_without_the_states_is_a_fault_of_ours() -> None:
 
 
 def test_an_opening_must_be_signed_with_a_key_that_it_names() -> None:
-    world = World(is_open=False)
+    world = FirstWorld(is_open=False)
     opening = world.opening()
     other = world.registrar.key("event", 7)
     world.refuses(opening, refusals.NotAllowedRefusal, key=other)
-    opened = World().opened[0]
+    opened = FirstWorld().opened[0]
     with pytest.raises(refusals.UnknownKeyRefusal):
         signing_key(FullBook(), replace(opened, key_id=other.key_id), received_at=world.now)
 
 
 def test_an_opening_has_event_keys_and_one_recovery_key() -> None:
-    world = World(is_open=False)
+    world = FirstWorld(is_open=False)
     registrar = world.registrar
     for keys in (
         (registrar.event, registrar.assertion),
@@ -312,7 +312,7 @@ def test_an_opening_has_event_keys_and_one_recovery_key() -> None:
 
 
 def test_an_opening_is_signed_by_the_event_key_that_is_the_registrar() -> None:
-    world = World(is_open=False)
+    world = FirstWorld(is_open=False)
     registrar = world.registrar
     keys = (registrar.event, registrar.key("event", 1), registrar.recovery)
     world.refuses(world.opening(keys=keys), refusals.NotAllowedRefusal, key=registrar.key("event", 1))
@@ -329,7 +329,7 @@ def test_an_opening_is_signed_by_the_event_key_that_is_the_registrar() -> None:
 
 
 def test_a_log_is_opened_once_and_under_known_rules() -> None:
-    world = World(is_open=False)
+    world = FirstWorld(is_open=False)
     world.refuses(world.opening(rules_version=3), refusals.FieldRefusal)
     world.say(world.opening())
     world.refuses(world.opening(), refusals.AlreadyExistsRefusal)
@@ -337,7 +337,7 @@ def test_a_log_is_opened_once_and_under_known_rules() -> None:
 
 def _frozen_and_next() -> tuple[World, World, events.Predecessor]:
     """A log with some history, the one that continues it (registrar and book are the old one's), and its last tree."""
-    old, new = World(origin=Origin("old.example/log")), World(is_open=False)
+    old, new = FirstWorld(origin=Origin("old.example/log")), FirstWorld(is_open=False)
     college = old.admit("college")
     old.issued(college, "first")
     new.parties, new.book, new.now_ms = old.parties, old.book, old.now_ms
@@ -377,7 +377,7 @@ def test_a_log_is_continued_only_by_its_registrar_with_a_living_key() -> None:
 
 
 def test_a_log_whose_predecessor_is_not_known_is_not_judged() -> None:
-    world = World(is_open=False)
+    world = FirstWorld(is_open=False)
     predecessor = events.Predecessor(origin=Origin("old.example"), size=TreeSize(9), root_hash="ab" * 32)
     with pytest.raises(refusals.UnknownPredecessorProblem):
         world.say(world.opening(predecessor=predecessor))

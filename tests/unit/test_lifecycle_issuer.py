@@ -13,7 +13,7 @@ from proto.keys import PublicKey, encode_public_key, key_id_of
 from proto.lifecycle import Refusal, living_end, profile, refusals, standing
 from proto.lifecycle.decide_issuer import RETIREMENTS_PER_KEY_MAX
 from tests.support.statements import ACCREDITATION, SCOPE
-from tests.support.worlds import Party, World
+from tests.support.worlds import FirstWorld, Party, World
 
 SMALL_ORDER = PublicKey(encode_public_key((1).to_bytes(32, "little")))
 
@@ -32,7 +32,7 @@ def _acts(world: World, speaker: Party, subject: Party) -> list[events.Event]:
 
 
 def test_only_the_registrar_speaks_of_institutions_and_rules() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("rival")
     for speaker, event in itertools.product((university, other), range(6)):
         refusal = world.refuses(_acts(world, speaker, university)[event], refusals.NotAllowedRefusal)
@@ -41,14 +41,14 @@ def test_only_the_registrar_speaks_of_institutions_and_rules() -> None:
 
 
 def test_a_recovery_key_does_none_of_the_registrars_acts() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     for event in _acts(world, world.registrar, university):
         world.refuses(event, refusals.KeyPurposeRefusal, key=world.registrar.recovery)
 
 
 def test_an_admitted_institution_has_its_profile_and_keys() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     issuer = world.book.issuer(university.did)
     assert issuer is not None
@@ -60,7 +60,7 @@ def test_an_admitted_institution_has_its_profile_and_keys() -> None:
 
 
 def test_an_institution_is_admitted_once() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     again = world.admission(university, keys=(university.key("event", 1), university.key("recovery", 1)))
     assert world.refuses(again, refusals.AlreadyExistsRefusal).is_final
@@ -68,13 +68,13 @@ def test_an_institution_is_admitted_once() -> None:
 
 
 def test_an_institution_needs_a_recovery_key() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.party("uni")
     world.refuses(world.admission(university, keys=(university.event, university.assertion)), refusals.FieldRefusal)
 
 
 def test_the_keys_of_an_admission_are_its_own_new_and_sound() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.party("uni"), world.admit("other")
     recovery = university.recovery
 
@@ -97,7 +97,7 @@ def test_the_keys_of_an_admission_are_its_own_new_and_sound() -> None:
 
 
 def test_a_scope_that_reaches_nothing_is_refused() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.party("uni")
     world.refuses(world.admission(university, scope=replace(SCOPE, eqf_min=7, eqf_max=5)), refusals.FieldRefusal)
     world.say(world.admission(university))
@@ -105,7 +105,7 @@ def test_a_scope_that_reaches_nothing_is_refused() -> None:
 
 
 def test_a_changed_scope_holds_from_now_on() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     before = world.issued(university)
     world.say(world.scope_change(university, may_issue=False))
@@ -125,7 +125,7 @@ def test_a_changed_scope_holds_from_now_on() -> None:
 
 
 def test_a_changed_scope_may_carry_a_new_accreditation() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     renewed = replace(ACCREDITATION, body="Another Agency")
     world.say(replace(world.scope_change(university), accreditation=renewed))
@@ -137,7 +137,7 @@ def test_a_changed_scope_may_carry_a_new_accreditation() -> None:
 
 
 def test_acts_on_institutions_that_are_not_admitted_may_be_tried_later() -> None:
-    world = World()
+    world = FirstWorld()
     nobody = world.party("nobody")
     for event in (
         world.scope_change(nobody),
@@ -150,7 +150,7 @@ def test_acts_on_institutions_that_are_not_admitted_may_be_tried_later() -> None
 
 
 def test_suspending_and_reinstating_alternate() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     world.refuses(world.reinstatement(university), refusals.IssuerStateRefusal)
     world.say(world.suspension(university))
@@ -161,7 +161,7 @@ def test_suspending_and_reinstating_alternate() -> None:
 
 
 def test_nothing_changes_a_closed_institution() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     world.say(world.suspension(university))
     world.say(world.closing(university))
@@ -181,7 +181,7 @@ def test_nothing_changes_a_closed_institution() -> None:
 
 
 def test_a_successor_is_another_admitted_institution_that_is_not_closed() -> None:
-    world = World()
+    world = FirstWorld()
     university, closed = world.admit("uni"), world.admit("closed")
     world.say(world.closing(closed))
     refused = world.refuses(world.closing(university, university), refusals.FieldRefusal)
@@ -192,7 +192,7 @@ def test_a_successor_is_another_admitted_institution_that_is_not_closed() -> Non
 
 
 def test_a_chain_of_successors_is_resolved_to_its_living_end() -> None:
-    world = World()
+    world = FirstWorld()
     chain = [world.admit(name) for name in ("first", "second", "third", "fourth")]
     assert living_end(world.book, chain[0].did) == chain[0].did
     for closed, successor in itertools.pairwise(chain):
@@ -206,7 +206,7 @@ def test_a_chain_of_successors_is_resolved_to_its_living_end() -> None:
 
 
 def test_keys_are_added_by_the_owners_recovery_key_or_by_the_registrar() -> None:
-    world = World()
+    world = FirstWorld()
     university, rival = world.admit("uni"), world.admit("rival")
     new = university.key("event", 1)
     world.refuses(world.key_addition(university, university, new), refusals.NotAllowedRefusal)
@@ -219,7 +219,7 @@ def test_keys_are_added_by_the_owners_recovery_key_or_by_the_registrar() -> None
 
 
 def test_an_added_key_is_its_owners_new_and_sound() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("other")
     new = university.key("event", 1)
     cases: list[tuple[events.KeyRecord, type[Refusal]]] = [
@@ -236,7 +236,7 @@ def test_an_added_key_is_its_owners_new_and_sound() -> None:
 
 
 def test_a_ring_holds_only_so_many_keys_ever() -> None:
-    world = World(parameters=replace(DEFAULT_PARAMETERS, keys_per_issuer_max=4))
+    world = FirstWorld(parameters=replace(DEFAULT_PARAMETERS, keys_per_issuer_max=4))
     university = world.admit("uni")
     world.say(world.key_addition(university, university, university.key("event", 1)), key=university.recovery)
     world.say(world.rotation(university, university, university.key("event", 1)), key=university.recovery)
@@ -248,7 +248,7 @@ def test_a_ring_holds_only_so_many_keys_ever() -> None:
 
 
 def test_the_registrars_own_keys_are_added_like_all_others() -> None:
-    world = World()
+    world = FirstWorld()
     registrar = world.registrar
     by_event, by_recovery = registrar.key("event", 1), registrar.key("event", 2)
     world.say(world.key_addition(registrar, registrar, by_event))
@@ -264,7 +264,7 @@ def test_the_registrars_own_keys_are_added_like_all_others() -> None:
 
 
 def test_a_key_is_rotated_by_itself_by_recovery_or_by_the_registrar() -> None:
-    world = World()
+    world = FirstWorld()
     university, rival = world.admit("uni"), world.admit("rival")
     keys = [university.key("event", number) for number in range(4)]
     for key in keys[1:]:
@@ -282,7 +282,7 @@ def test_a_key_is_rotated_by_itself_by_recovery_or_by_the_registrar() -> None:
 
 
 def test_a_key_is_condemned_by_recovery_or_by_the_registrar_only() -> None:
-    world = World()
+    world = FirstWorld()
     university, rival = world.admit("uni"), world.admit("rival")
     since = world.received_at(1)
     own = world.condemnation(university, university, university.event, since)
@@ -293,7 +293,7 @@ def test_a_key_is_condemned_by_recovery_or_by_the_registrar_only() -> None:
 
 
 def test_only_keys_that_the_subject_has_are_retired() -> None:
-    world = World()
+    world = FirstWorld()
     university, rival = world.admit("uni"), world.admit("rival")
     for event in (
         world.rotation(university, university, university.key("event", 5)),
@@ -304,7 +304,7 @@ def test_only_keys_that_the_subject_has_are_retired() -> None:
 
 
 def test_a_rotation_has_no_invalid_from_and_a_condemnation_has_one() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     rotated = world.rotation(university, university, university.event, invalid_from=world.now)
     condemned = world.rotation(university, university, university.event, reason="compromised")
@@ -313,7 +313,7 @@ def test_a_rotation_has_no_invalid_from_and_a_condemnation_has_one() -> None:
 
 
 def test_invalid_from_lies_between_the_keys_addition_and_now() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     world.advance(days=1)
     added = world.received_at(1)
@@ -328,7 +328,7 @@ def test_invalid_from_lies_between_the_keys_addition_and_now() -> None:
 
 
 def test_a_retired_key_is_not_rotated_again_but_may_turn_out_to_be_compromised() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     world.say(world.rotation(university, university, university.event))
     again = world.rotation(university, university, university.event)
@@ -338,7 +338,7 @@ def test_a_retired_key_is_not_rotated_again_but_may_turn_out_to_be_compromised()
 
 
 def test_a_condemnation_is_repeated_only_with_an_earlier_time() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     world.advance(days=1)
     since = world.moment(seconds=-5)
@@ -351,7 +351,7 @@ def test_a_condemnation_is_repeated_only_with_an_earlier_time() -> None:
 
 
 def test_a_key_is_retired_only_so_often_except_by_the_registrar() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     world.advance(days=1)
     for number in range(RETIREMENTS_PER_KEY_MAX):
@@ -364,7 +364,7 @@ def test_a_key_is_retired_only_so_often_except_by_the_registrar() -> None:
 
 
 def test_whoever_has_an_event_key_of_the_registrar_does_not_retire_its_recovery_key() -> None:
-    world = World()
+    world = FirstWorld()
     registrar = world.registrar
     world.refuses(world.rotation(registrar, registrar, registrar.recovery), refusals.NotAllowedRefusal)
     stolen = world.condemnation(registrar, registrar, registrar.recovery, world.received_at(0))
@@ -375,7 +375,7 @@ def test_whoever_has_an_event_key_of_the_registrar_does_not_retire_its_recovery_
 
 
 def test_the_registrar_survives_the_loss_of_its_first_key() -> None:
-    world = World()
+    world = FirstWorld()
     university, registrar = world.admit("uni"), world.registrar
     second = registrar.key("event", 1)
     since = world.received_at(1)
@@ -386,7 +386,7 @@ def test_the_registrar_survives_the_loss_of_its_first_key() -> None:
 
 
 def test_condemning_the_first_key_from_the_first_moment_leaves_the_log_its_recovery_key() -> None:
-    world = World()
+    world = FirstWorld()
     registrar, second = world.registrar, world.registrar.key("event", 1)
     everything = world.condemnation(registrar, registrar, registrar.event, world.received_at(0))
     world.say(everything, key=registrar.recovery)
@@ -405,12 +405,12 @@ def test_condemning_the_first_key_from_the_first_moment_leaves_the_log_its_recov
     ],
 )
 def test_rules_are_activated_in_order_and_ahead(version: int, from_index: int, refusal: type[Refusal]) -> None:
-    world = World()
+    world = FirstWorld()
     world.refuses(world.activation(version, from_index), refusal)
 
 
 def test_activated_rules_hold_from_their_index() -> None:
-    world = World()
+    world = FirstWorld()
     world.say(world.activation(2, 5))
     log = world.book.opened_log()
     assert [log.rules_version_at(world.size + shift) for shift in (0, 2, 3, 4)] == [1, 1, 2, 2]  # type: ignore[arg-type] # a sum of sizes

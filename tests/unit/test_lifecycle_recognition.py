@@ -5,11 +5,11 @@ from msgspec.structs import replace
 from proto.events import DEFAULT_PARAMETERS
 from proto.lifecycle import is_live_recognition, refusals
 from tests.support.statements import SCOPE
-from tests.support.worlds import World
+from tests.support.worlds import FirstWorld
 
 
 def test_an_institution_recognises_anothers_credential() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("other")
     credential = world.issued(university)
     index = world.say(world.recognition(other, credential, decision="partial", ects_hundredths=200, eqf_level=6))
@@ -20,14 +20,14 @@ def test_an_institution_recognises_anothers_credential() -> None:
 
 
 def test_who_may_not_recognise_does_not() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("other", scope=replace(SCOPE, may_recognise=False))
     credential = world.issued(university)
     assert world.refuses(world.recognition(other, credential), refusals.OutOfScopeRefusal).pointer == "/issuer"
 
 
 def test_a_programme_lies_under_a_registered_prefix() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("other")
     credential = world.issued(university)
     event = world.recognition(other, credential, programme=f"{university.url}programmes/1")
@@ -35,7 +35,7 @@ def test_a_programme_lies_under_a_registered_prefix() -> None:
 
 
 def test_only_known_active_credentials_are_recognised() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("other")
     unknown = world.recognition(other, world.credential_id(university, "x"))
     assert not world.refuses(unknown, refusals.UnknownCredentialRefusal).is_final
@@ -45,7 +45,7 @@ def test_only_known_active_credentials_are_recognised() -> None:
 
 
 def test_a_credential_is_recognised_once_at_a_time_by_each() -> None:
-    world = World()
+    world = FirstWorld()
     university, other, third = world.admit("uni"), world.admit("other"), world.admit("third")
     credential = world.issued(university)
     index = world.say(world.recognition(other, credential))
@@ -57,7 +57,7 @@ def test_a_credential_is_recognised_once_at_a_time_by_each() -> None:
 
 
 def test_a_recognition_is_withdrawn_by_who_made_it_a_successor_or_the_registrar() -> None:
-    world = World()
+    world = FirstWorld()
     university, other, heir = world.admit("uni"), world.admit("other"), world.admit("heir")
     credentials = [world.issued(university) for _ in range(3)]
     first, second, third = (world.event_id(world.say(world.recognition(other, each))) for each in credentials)
@@ -70,7 +70,7 @@ def test_a_recognition_is_withdrawn_by_who_made_it_a_successor_or_the_registrar(
 
 
 def test_only_a_known_and_live_recognition_is_withdrawn() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("other")
     credential = world.issued(university)
     unknown = world.withdrawal(other, world.event_id(0))
@@ -81,7 +81,7 @@ def test_only_a_known_and_live_recognition_is_withdrawn() -> None:
 
 
 def test_a_recognition_that_a_thief_made_neither_lives_nor_stands_in_the_way() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("other")
     credential = world.issued(university)
     stolen = world.now
@@ -96,7 +96,7 @@ def test_a_recognition_that_a_thief_made_neither_lives_nor_stands_in_the_way() -
 
 
 def test_a_withdrawal_by_a_thief_lapses() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("other")
     index = world.say(world.recognition(other, world.issued(university)))
     stolen = world.now
@@ -106,7 +106,7 @@ def test_a_withdrawal_by_a_thief_lapses() -> None:
 
 
 def test_a_pair_has_only_so_many_recognitions() -> None:
-    world = World(parameters=replace(DEFAULT_PARAMETERS, transitions_per_credential_max=2))
+    world = FirstWorld(parameters=replace(DEFAULT_PARAMETERS, transitions_per_credential_max=2))
     university, other = world.admit("uni"), world.admit("other")
     credential = world.issued(university)
     for _ in range(2):

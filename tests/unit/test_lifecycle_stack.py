@@ -7,7 +7,7 @@ from proto.events import DEFAULT_PARAMETERS
 from proto.ids import CredentialId
 from proto.lifecycle import refusals
 from tests.support.statements import SCOPE
-from tests.support.worlds import Party, World
+from tests.support.worlds import FirstWorld, Party, World
 
 
 def _parts(world: World, university: Party, count: int) -> list[CredentialId]:
@@ -21,7 +21,7 @@ def _remaining(world: World, credential: CredentialId) -> tuple[str, int]:
 
 
 def test_a_stack_of_active_credentials_is_active_with_all_their_credits() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("other")
     first, second = world.issued(university, ects_hundredths=300), world.issued(other)
     stack = world.stacked(university, [first, second], ects_hundredths=650)
@@ -30,7 +30,7 @@ def test_a_stack_of_active_credentials_is_active_with_all_their_credits() -> Non
 
 
 def test_who_may_not_stack_does_not_and_who_only_stacks_may() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni", scope=replace(SCOPE, may_stack=False))
     stacker = world.admit("stacker", scope=replace(SCOPE, may_issue=False))
     parts = _parts(world, university, 2)
@@ -39,7 +39,7 @@ def test_who_may_not_stack_does_not_and_who_only_stacks_may() -> None:
 
 
 def test_a_stack_lies_within_the_scope_too() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni", scope=replace(SCOPE, ects_hundredths_max=600))
     parts = _parts(world, university, 2)
     world.refuses(world.stack(university, parts), refusals.OutOfScopeRefusal)
@@ -47,7 +47,7 @@ def test_a_stack_lies_within_the_scope_too() -> None:
 
 
 def test_components_are_sorted_and_distinct() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     first, second = sorted(_parts(world, university, 2))
     for components in ((second, first), (first, first)):
@@ -56,7 +56,7 @@ def test_components_are_sorted_and_distinct() -> None:
 
 
 def test_a_stack_is_not_a_part_of_itself() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     [part] = _parts(world, university, 1)
     itself = world.credential_id(university, "s")
@@ -64,7 +64,7 @@ def test_a_stack_is_not_a_part_of_itself() -> None:
 
 
 def test_an_id_is_stacked_or_issued_once() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     parts = _parts(world, university, 2)
     world.stacked(university, parts, "s")
@@ -73,7 +73,7 @@ def test_an_id_is_stacked_or_issued_once() -> None:
 
 
 def test_an_unknown_component_may_be_known_later() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     [part] = _parts(world, university, 1)
     event = world.stack(university, [part, world.credential_id(university, "later")])
@@ -85,7 +85,7 @@ def test_an_unknown_component_may_be_known_later() -> None:
 
 @pytest.mark.parametrize("state", ["revoked", "suspended", "expired", "not_yet_valid", "impaired", "void"])
 def test_a_component_that_is_not_active_is_refused(state: str) -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("other")
     good = world.issued(university)
     fallen = {
@@ -107,7 +107,7 @@ def test_a_component_that_is_not_active_is_refused(state: str) -> None:
 
 
 def test_a_stack_declares_at_most_the_sum_of_its_components() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     parts = _parts(world, university, 2)
     over = world.stack(university, parts, ects_hundredths=701)
@@ -116,7 +116,7 @@ def test_a_stack_declares_at_most_the_sum_of_its_components() -> None:
 
 
 def test_stacks_have_three_levels() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     top = world.issued(university)
     for _ in range(3):
@@ -125,7 +125,7 @@ def test_stacks_have_three_levels() -> None:
 
 
 def test_levels_and_parts_are_parameters_of_the_log() -> None:
-    world = World(parameters=replace(DEFAULT_PARAMETERS, stack_levels_max=1, parts_per_stack_max=3))
+    world = FirstWorld(parameters=replace(DEFAULT_PARAMETERS, stack_levels_max=1, parts_per_stack_max=3))
     university = world.admit("uni")
     world.refuses(world.stack(university, _parts(world, university, 4)), refusals.StackRefusal)
     stack = world.stacked(university, _parts(world, university, 3))
@@ -133,7 +133,7 @@ def test_levels_and_parts_are_parameters_of_the_log() -> None:
 
 
 def test_parts_are_counted_on_all_levels() -> None:
-    world = World(parameters=replace(DEFAULT_PARAMETERS, parts_per_stack_max=5))
+    world = FirstWorld(parameters=replace(DEFAULT_PARAMETERS, parts_per_stack_max=5))
     university = world.admit("uni")
     inner = world.stacked(university, _parts(world, university, 3))
     world.refuses(world.stack(university, [inner, *_parts(world, university, 2)]), refusals.StackRefusal)
@@ -141,7 +141,7 @@ def test_parts_are_counted_on_all_levels() -> None:
 
 
 def test_no_part_counts_twice_inside_a_stack() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     first, second, third = _parts(world, university, 3)
     inner = world.stacked(university, [first, second])
@@ -152,7 +152,7 @@ def test_no_part_counts_twice_inside_a_stack() -> None:
 
 
 def test_a_part_may_count_in_two_stacks() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     first, second, third = _parts(world, university, 3)
     world.say(world.stack(university, [first, second]))
@@ -160,7 +160,7 @@ def test_a_part_may_count_in_two_stacks() -> None:
 
 
 def test_a_stack_is_impaired_while_a_part_is_fallen_and_returns_with_it() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("other")
     first, second = world.issued(university, ects_hundredths=300), world.issued(other)
     stack = world.stacked(university, [first, second], ects_hundredths=650)
@@ -179,7 +179,7 @@ def test_a_stack_is_impaired_while_a_part_is_fallen_and_returns_with_it() -> Non
 
 
 def test_what_remains_is_never_more_than_was_declared() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     parts = _parts(world, university, 3)
     stack = world.stacked(university, parts, ects_hundredths=500)
@@ -190,7 +190,7 @@ def test_what_remains_is_never_more_than_was_declared() -> None:
 
 
 def test_an_impaired_stack_is_revoked_but_not_suspended() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     parts = _parts(world, university, 2)
     stack = world.stacked(university, parts)
@@ -201,7 +201,7 @@ def test_an_impaired_stack_is_revoked_but_not_suspended() -> None:
 
 
 def test_an_expired_part_impairs_its_stack() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     end = world.moment(days=10)
     short, lasting = world.issued(university, valid_until=end), world.issued(university)

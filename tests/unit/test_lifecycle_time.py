@@ -1,10 +1,10 @@
 """Both axes of time, `at` (effective) and `known_at` (recorded), and which state is shown (DESIGN 3.7)."""
 
-from tests.support.worlds import World
+from tests.support.worlds import FirstWorld
 
 
 def test_what_is_asked_is_asked_on_the_effective_axis_with_all_that_is_known() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     start = world.now
     credential = world.issued(university)
@@ -18,7 +18,7 @@ def test_what_is_asked_is_asked_on_the_effective_axis_with_all_that_is_known() -
 
 
 def test_what_the_log_said_then_is_asked_on_the_recorded_axis() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     before = world.moment(seconds=-0.001)
     issued_at = world.now
@@ -32,7 +32,7 @@ def test_what_the_log_said_then_is_asked_on_the_recorded_axis() -> None:
 
 
 def test_a_suspension_is_a_gap_on_the_effective_axis() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     credential = world.issued(university)
     begin = world.advance(days=1)
@@ -46,7 +46,7 @@ def test_a_suspension_is_a_gap_on_the_effective_axis() -> None:
 
 
 def test_valid_until_is_exclusive_and_valid_from_inclusive() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     begin, end = world.moment(days=1), world.moment(days=2)
     credential = world.issued(university, valid_from=begin, valid_until=end)
@@ -58,7 +58,7 @@ def test_valid_until_is_exclusive_and_valid_from_inclusive() -> None:
 
 
 def test_of_several_states_the_first_in_order_is_shown() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("other")
     second = other.key("event", 1)
     world.say(world.key_addition(other, other, second), key=other.recovery)
@@ -83,8 +83,8 @@ def test_of_several_states_the_first_in_order_is_shown() -> None:
 
 
 def test_something_suspended_before_it_is_valid_is_suspended() -> None:
-    world = World()
-    university, begin = world.admit("uni"), World().moment(days=40)
+    world = FirstWorld()
+    university, begin = world.admit("uni"), FirstWorld().moment(days=40)
     credential = world.issued(university, valid_from=begin)
     world.say(world.revocation(university, credential))
     assert world.state(credential) == "revoked"
@@ -92,7 +92,7 @@ def test_something_suspended_before_it_is_valid_is_suspended() -> None:
 
 
 def test_a_stack_is_judged_by_its_parts_at_the_same_moment_and_knowledge() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     parts = [world.issued(university), world.issued(university)]
     stack = world.stacked(university, parts)

@@ -6,7 +6,7 @@ from proto import events
 from proto.ids import CredentialId
 from proto.lifecycle import compromised_from, is_void, profile, refusals
 from proto.moment import Moment
-from tests.support.worlds import Party, World
+from tests.support.worlds import FirstWorld, Party, World
 
 
 def _second_key(world: World, party: Party, number: int = 1) -> events.KeyRecord:
@@ -26,7 +26,7 @@ def _condemn(world: World, party: Party, key: events.KeyRecord, since: Moment) -
 
 
 def test_only_what_was_received_from_invalid_from_on_is_void() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     before = world.issued(university)
     since = world.now
@@ -39,7 +39,7 @@ def test_only_what_was_received_from_invalid_from_on_is_void() -> None:
 
 
 def test_a_rotated_key_leaves_everything_as_it_is() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     credential = world.issued(university)
     world.say(world.rotation(university, university, university.event))
@@ -48,7 +48,7 @@ def test_a_rotated_key_leaves_everything_as_it_is() -> None:
 
 
 def test_what_a_thief_revoked_or_suspended_holds_again() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     revoked, suspended, released = (world.issued(university) for _ in range(3))
     world.say(world.hold(university, released))
@@ -61,7 +61,7 @@ def test_what_a_thief_revoked_or_suspended_holds_again() -> None:
 
 
 def test_a_lapsed_revocation_is_no_revocation() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     credential = world.issued(university)
     second = _second_key(world, university)
@@ -73,7 +73,7 @@ def test_a_lapsed_revocation_is_no_revocation() -> None:
 
 
 def test_a_lapsed_transition_does_not_hold_effective_at_back() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     credential = world.issued(university)
     second = _second_key(world, university)
@@ -85,7 +85,7 @@ def test_a_lapsed_transition_does_not_hold_effective_at_back() -> None:
 
 
 def test_a_void_credential_changes_no_more() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     stolen = world.now
     credential = world.issued(university)
@@ -99,7 +99,7 @@ def test_a_void_credential_changes_no_more() -> None:
 
 
 def test_a_void_id_is_issued_again_by_its_issuer_only() -> None:
-    world = World()
+    world = FirstWorld()
     university, rival = world.admit("uni"), world.admit("rival")
     second = _second_key(world, university)
     stolen = world.now
@@ -113,7 +113,7 @@ def test_a_void_id_is_issued_again_by_its_issuer_only() -> None:
 
 
 def test_a_stack_returns_when_its_void_part_is_issued_again() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("other")
     second = _second_key(world, other)
     stolen = world.now
@@ -128,7 +128,7 @@ def test_a_stack_returns_when_its_void_part_is_issued_again() -> None:
 
 
 def test_what_is_issued_again_has_the_components_that_it_had() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     second = _second_key(world, university)
     parts = [world.issued(university) for _ in range(3)]
@@ -147,7 +147,7 @@ def test_what_is_issued_again_has_the_components_that_it_had() -> None:
 
 
 def test_a_revocation_outlives_the_issue_that_it_revoked() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     second = _second_key(world, university)
     stolen = world.now
@@ -165,7 +165,7 @@ def test_a_revocation_outlives_the_issue_that_it_revoked() -> None:
 
 
 def test_keys_that_a_thief_added_are_void_with_all_that_they_said() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     good = _second_recovery(world, university)
     stolen = world.now
@@ -189,7 +189,7 @@ def test_keys_that_a_thief_added_are_void_with_all_that_they_said() -> None:
 
 
 def test_a_rotation_by_a_thief_lapses() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     stolen = world.now
     world.say(world.rotation(university, university, university.event), key=university.recovery)
@@ -199,7 +199,7 @@ def test_a_rotation_by_a_thief_lapses() -> None:
 
 
 def test_a_key_that_condemned_itself_condemned_itself() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     added = world.received_at(1)
     world.say(world.condemnation(university, university, university.recovery, added), key=university.recovery)
@@ -209,7 +209,7 @@ def test_a_key_that_condemned_itself_condemned_itself() -> None:
 
 
 def test_of_keys_that_condemn_each_other_the_later_prevails() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     since = world.now
     first, second = university.recovery, _second_recovery(world, university)
@@ -221,7 +221,7 @@ def test_of_keys_that_condemn_each_other_the_later_prevails() -> None:
 
 
 def test_a_condemned_condemner_gives_its_victims_back_until_the_last_word_is_spoken() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     first, second, third = (
         university.recovery,
@@ -240,7 +240,7 @@ def test_a_condemned_condemner_gives_its_victims_back_until_the_last_word_is_spo
 
 
 def test_a_condemned_key_of_the_registrar_voids_the_admission_and_all_that_rests_on_it() -> None:
-    world = World()
+    world = FirstWorld()
     registrar = world.registrar
     second = registrar.key("event", 1)
     world.say(world.key_addition(registrar, registrar, second), key=registrar.recovery)
@@ -266,7 +266,7 @@ def test_a_condemned_key_of_the_registrar_voids_the_admission_and_all_that_rests
 
 
 def test_a_scope_that_a_thief_widened_is_narrow_again() -> None:
-    world = World()
+    world = FirstWorld()
     registrar, university = world.registrar, world.admit("uni")
     world.say(world.scope_change(university, may_issue=False))
     stolen = world.now
@@ -278,7 +278,7 @@ def test_a_scope_that_a_thief_widened_is_narrow_again() -> None:
 
 
 def test_keys_that_a_stolen_key_of_the_registrar_added_never_get_to_sign() -> None:
-    world = World()
+    world = FirstWorld()
     registrar, university = world.registrar, world.admit("uni")
     stolen = world.now
     planted = university.key("event", 9)
@@ -290,7 +290,7 @@ def test_keys_that_a_stolen_key_of_the_registrar_added_never_get_to_sign() -> No
 
 
 def test_by_what_was_known_then_nothing_was_void() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     stolen = world.now
     credential = world.issued(university)
@@ -306,7 +306,7 @@ def test_by_what_was_known_then_nothing_was_void() -> None:
 
 
 def test_a_war_of_keys_costs_nothing() -> None:
-    world = World(step_ms=1)
+    world = FirstWorld(step_ms=1)
     university = world.admit("uni")
     recoveries = [university.recovery]
     recoveries += [_second_recovery(world, university, number) for number in range(1, 40)]
@@ -323,7 +323,7 @@ def test_a_war_of_keys_costs_nothing() -> None:
 
 
 def test_nothing_ever_contains_itself_whatever_turns_out_to_be_void() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     keys = [_second_key(world, university, number) for number in (1, 2, 3)]
     judge = _second_recovery(world, university)

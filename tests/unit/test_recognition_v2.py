@@ -7,7 +7,7 @@ import pytest
 from proto.ids import CredentialId, EventId
 from proto.lifecycle import is_live_recognition, refusals
 from tests.support.statements import Party
-from tests.support.worlds import World
+from tests.support.worlds import FirstWorld, World
 
 
 def begun() -> tuple[World, Party, Party, CredentialId]:
@@ -25,7 +25,7 @@ def recognised(world: World, speaker: Party, credential: CredentialId, **fields:
 
 def test_a_recognition_of_version_1_is_admitted_no_more_and_says_what_to_say_instead() -> None:
     world, _, other, credential = begun()
-    world_v1 = World()
+    world_v1 = FirstWorld()
     old = world_v1.recognition(other, credential)
     refusal = world.refuses(old, refusals.RulesVersionRefusal)
     assert refusal.is_final
@@ -175,7 +175,7 @@ def test_what_was_decided_under_a_decision_outlives_its_withdrawal() -> None:
 
 
 def test_a_recognition_from_before_the_activation_is_withdrawn_and_replaced_after_it() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("other")
     old = recognised(world, other, world.issued(university, "a"))
     named = world.credential_id(university, "a")

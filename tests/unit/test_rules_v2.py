@@ -11,7 +11,7 @@ from proto.moment import Moment
 from proto.problem import InvalidProblem
 from proto.subjects import credential_ids
 from tests.support.statements import SCOPE, Party
-from tests.support.worlds import World, replay
+from tests.support.worlds import FirstWorld, World, replay
 
 NAMES = [f"student {number}" for number in range(5)]
 
@@ -75,7 +75,7 @@ def test_nobody_else_can_occupy_an_id() -> None:
 
 
 def test_before_version_2_its_types_are_refused_for_now() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     old = [world.issued(university, name) for name in ("a", "b")]
     for event in (
@@ -100,7 +100,7 @@ def test_from_version_2_on_what_it_replaces_is_refused_for_good() -> None:
 
 
 def test_a_log_changes_over_at_the_index_that_was_activated() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     world.say(world.activation(2, world.size + 2))
     old = world.issued(university, "old")
@@ -126,7 +126,7 @@ def test_an_activation_lies_within_reach_and_after_every_earlier_one() -> None:
 
 
 def test_an_activation_stands_though_its_key_is_condemned_from_before() -> None:
-    world = World()
+    world = FirstWorld()
     university, registrar = world.admit("uni"), world.registrar
     second = registrar.key("event", 1)
     world.say(world.key_addition(registrar, registrar, second), key=registrar.recovery)
@@ -137,7 +137,7 @@ def test_an_activation_stands_though_its_key_is_condemned_from_before() -> None:
 
 
 def test_only_the_registrar_activates_rules() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     event = replace(world.activation(2, world.size + 5), issuer=university.did)
     world.refuses(event, refusals.NotAllowedRefusal)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from proto.lifecycle import StandingDecision, is_in_force, is_live, refusals
 from tests.support.statements import SCOPE, Party
-from tests.support.worlds import World
+from tests.support.worlds import FirstWorld, World
 
 
 def begun() -> tuple[World, Party, Party]:
@@ -32,7 +32,7 @@ def test_a_decision_stands_for_its_period() -> None:
 
 
 def test_before_version_2_there_is_none() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("other")
     assert not world.refuses(world.standing_decision(other, university), refusals.RulesVersionRefusal).is_final
 

@@ -190,9 +190,8 @@ def test_a_key_that_the_registrar_added_is_shown(scene: Scene) -> None:
     key = scene.school.key("event", 1)
     world.say(world.key_addition(world.registrar, scene.school, key))
     world.advance(days=8)
-    event = world.issue(scene.school, "b")
-    world.say(event, key=key)
-    answer = evaluate(scene.grounds(event.credential_id))
+    world.say(world.committed(scene.school, "b"), key=key)
+    answer = evaluate(scene.grounds(world.committed_id(scene.school, "b")))
     assert (answer.verdict, found(answer, "issuer").code) == ("valid", "issuer-key-by-registrar")
     assert answer.issuer is not None
     assert answer.issuer.is_signing_key_from_registrar
@@ -236,7 +235,7 @@ def test_a_void_issue_and_its_second_issue_are_both_told_each_once(scene: Scene)
     world.say(world.key_addition(school, school, key), key=school.recovery)
     assert evaluate(scene.grounds(name)).status is not None
     assert found(evaluate(scene.grounds(name)), "status").code == "status-void"
-    world.say(world.issue(school, "b"), key=key)
+    world.say(world.committed(school, "b"), key=key)
     answer = evaluate(scene.grounds(name))
     assert answer.verdict == "valid"
     assert answer.status is not None

@@ -9,7 +9,7 @@ from proto.ids import EventId
 from proto.lifecycle import is_live, refusals
 from proto.lifecycle.statements import Withdrawable
 from tests.support.statements import Party
-from tests.support.worlds import World
+from tests.support.worlds import FirstWorld, World
 
 KINDS = ("recognition", "decision", "invitation", "endorsement")
 
@@ -132,7 +132,7 @@ def test_a_void_withdrawal_lapses_and_so_many_are_kept(case: Case) -> None:
 
 
 def test_version_1_keeps_as_many_withdrawals_as_there_are() -> None:
-    world = World()
+    world = FirstWorld()
     university, other = world.admit("uni"), world.admit("other")
     made = world.event_id(world.say(world.recognition(other, world.issued(university))))
     for number in range(6):

@@ -8,11 +8,11 @@ from proto.ids import LeafIndex
 from proto.lifecycle import BadSignatureRefusal
 from proto.log.checkpoint import open_checkpoint
 from proto.log.merkle import check_inclusion, inclusion_proof
-from tests.support.worlds import World, replay
+from tests.support.worlds import FirstWorld, replay
 
 
 def test_what_a_world_says_can_be_replayed_to_the_same_state() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     parts = [world.issued(university, "a"), world.issued(university, "b")]
     stack = world.stacked(university, parts)
@@ -23,7 +23,7 @@ def test_what_a_world_says_can_be_replayed_to_the_same_state() -> None:
 
 
 def test_every_entry_of_a_world_lies_under_its_checkpoint() -> None:
-    world = World()
+    world = FirstWorld()
     world.admit("uni")
     checkpoint = open_checkpoint(world.checkpoint(), world.log_key.verifier).checkpoint
     for number, leaf in enumerate(world.leaf_hashes):
@@ -33,7 +33,7 @@ def test_every_entry_of_a_world_lies_under_its_checkpoint() -> None:
 
 
 def test_a_signature_by_another_key_than_the_named_one_is_refused() -> None:
-    world = World()
+    world = FirstWorld()
     university = world.admit("uni")
     event = world.issue(university)
     foreign = world.seal(event, key=university.recovery)
