@@ -37,7 +37,7 @@ from tests.support.chaos import history
 from tests.support.golden_rules_v2 import changed_over, opened_with
 from tests.support.made_facts import made_facts
 from tests.support.other_formats import OTHERS
-from tests.support.worlds import World
+from tests.support.worlds import FirstWorld, World
 
 HARNESS = Path(__file__).parent.parent / "support" / "browser_check.mjs"
 GOLDEN = golden_rules_v1.FOLDER
@@ -128,7 +128,7 @@ def _history(seed: int) -> World:
 
 
 def _stack() -> tuple[World, Bundle]:
-    world = World()
+    world = FirstWorld()
     school, college = world.admit("school"), world.admit("college")
     stack = world.stacked(school, [world.issued(school), world.issued(college)])
     return world, bundle_of(world, stack, checkpoint=cosigned(world))
@@ -227,7 +227,7 @@ def test_what_two_readers_could_read_as_two_documents_is_refused(node: str, tmp_
 
 
 async def test_a_supplement_holds_what_is_checked_without_a_network(node: str, tmp_path: Path) -> None:
-    world = World()
+    world = FirstWorld()
     document, credential_id = issue_document(world)
     held = json.dumps(document, indent=2).encode()
     bundle = encode_bundle(bundle_of(world, credential_id))
@@ -246,7 +246,7 @@ def test_a_file_that_holds_no_credential_is_refused_in_words(node: str, tmp_path
 
 
 def test_what_is_not_judged_here_is_called_the_same(node: str, tmp_path: Path) -> None:
-    award, _ = issue_document(World())
+    award, _ = issue_document(FirstWorld())
     texts = [json.dumps(document) for document in (award, *(found for found, _ in OTHERS.values()))]
     for name in ("/ns/credentials/v2", "/ob/v3p0/"):
         texts += [json.dumps(award).replace(name, name.replace(*pair)) for pair in (("v2", "v12"), ("v3p0", "v3p2"))]

@@ -20,7 +20,7 @@ from tests.support.databases import MakeDatabase
 from tests.support.gateways import OPERATOR_TOKEN, RunningGateway, running_gateway
 from tests.support.ledgers import running_ledger
 from tests.support.served_logs import served
-from tests.support.worlds import World, lately
+from tests.support.worlds import FirstWorld, lately
 
 JUDGES = Path(__file__).parent / "judges"
 FUZZER = Path(os.environ.get("CREDENTIFY_INTEROP_PYTHON", JUDGES / ".venv" / "bin" / "python")).parent / "st"
@@ -87,7 +87,7 @@ async def test_the_operator_s_token_finds_nothing(gateway: RunningGateway, tmp_p
 
 async def test_strangers_find_nothing_on_a_verifier(tmp_path: Path) -> None:
     _need_fuzzer()
-    async with served(World(start=lately())) as log:
+    async with served(FirstWorld(start=lately())) as log:
         log.world.issued(log.world.admit("school"))
         config = Config(
             ledger_url=log.url,

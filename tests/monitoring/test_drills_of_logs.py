@@ -15,7 +15,7 @@ from tests.support.databases import MakeDatabase
 from tests.support.served_logs import force, served
 from tests.support.statements import secret_key
 from tests.support.witnesses import History, has_size, scripted, witness_key
-from tests.support.worlds import World, lately
+from tests.support.worlds import FirstWorld, World, lately
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ async def test_a_witness_that_says_it_has_cosigned_more(stand: Stand) -> None:
 @contextlib.asynccontextmanager
 async def followed(stand: Stand, by: str) -> AsyncIterator[World]:
     """Have a verifier or a gateway follow a log that may say whatever it wants."""
-    world = World(start=lately())
+    world = FirstWorld(start=lately())
     async with served(world) as log:
         if by == "verifier":
             await stand.verifier(log.url, world.log_key.verifier.text)

@@ -15,14 +15,14 @@ from tests.runbook.walk import Walk
 from tests.support.awarded import award
 from tests.support.served_logs import force, served
 from tests.support.witnesses import History
-from tests.support.worlds import World, lately
+from tests.support.worlds import FirstWorld, lately
 
 ANOTHER = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
 
 
 @pytest.mark.walk("faulty-log", is_long=True)
 async def test_a_log_that_breaks_its_own_chain_leaves_evidence_that_convinces_without_it(walk: Walk) -> None:
-    world = World(start=lately())
+    world = FirstWorld(start=lately())
     async with served(world) as log:
         verifier = await walk.stand.verifier(log.url, world.log_key.verifier.text)
         await walk.ready(verifier)
@@ -89,7 +89,7 @@ async def test_a_file_that_somebody_holds_and_one_that_is_damaged(walk: Walk) ->
 
 @pytest.mark.walk("snapshot", is_long=True)
 async def test_a_snapshot_that_the_log_does_not_bear_out(walk: Walk) -> None:
-    world = World(start=lately())
+    world = FirstWorld(start=lately())
     school = world.admit("school")
     award(world, school)
     award(world, school)

@@ -78,7 +78,7 @@ def event_of(world: World, party: Party, awarded: Awarded, **changed: Any) -> ev
     """Return the event that says what the document says, or something else where `changed` says so."""
     found = claims(awarded.document)
     is_old = awarded.commitment is None
-    named = {"credential_id": awarded.credential_id} if is_old else {"commitment": awarded.commitment}
+    named: dict[str, Any] = {"credential_id": awarded.credential_id} if is_old else {"commitment": awarded.commitment}
     fields: dict[str, Any] = named | {
         "achievement": found.achievement,
         "ects_hundredths": found.ects_hundredths,

@@ -218,8 +218,12 @@ class World(Statements):
         self, speaker: Party, components: Iterable[CredentialId], name: str = "", **fields: Any
     ) -> CredentialId:
         """Stack, by the type that the rules in force have, and return the stack's id."""
-        make = self.stack if self.rules_version == 1 else self.committed_stack
-        return self._said(make(speaker, components, name, **fields))
+        is_old = self.rules_version == 1
+        return self._said(
+            self.stack(speaker, components, name, **fields)
+            if is_old
+            else self.committed_stack(speaker, components, name, **fields)
+        )
 
     def _said(self, event: events.Issue) -> CredentialId:
         (credential_id,) = self.opened[self.say(event)].credential_ids
@@ -287,7 +291,8 @@ class FirstWorld(World):
     """A log that begins with version 1 of the rules, as the first logs did."""
 
     def __init__(self, **fields: Any) -> None:
-        super().__init__(**{"rules_version": 1} | fields)
+        fields.setdefault("rules_version", 1)
+        super().__init__(**fields)
 
 
 def activate_unknown_rules(world: World) -> None:
