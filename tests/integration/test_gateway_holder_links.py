@@ -1,5 +1,6 @@
 """Secret links of learners: what they show, to whom, until when; they leave no trace and go with an erasure."""
 
+import asyncio
 import io
 import re
 import zipfile
@@ -136,6 +137,22 @@ async def test_nothing_of_a_secret_link_is_cached_indexed_or_sent_to_others(gate
         rows = str(await connection.fetch("SELECT * FROM holder_link"))
     assert secret not in rows
     assert "Rijkswaterstaat" not in rows
+
+
+async def test_a_share_whose_button_is_pressed_twice_is_made_once_and_another_mark_makes_another(
+    gateway: RunningGateway,
+) -> None:
+    office = await gateway.institution("waterland")
+    credential_id = await _issued(office)
+    secret = await _link(office, learner="s-1")
+    here = f"/credentials/{secret}/{credential_id}"
+    assert 'name="once"' in (await _get(gateway, here)).text
+    fields = {"extent": "whole", "days": "7", "once": "a-mark-of-the-page-1"}
+    pressed = await asyncio.gather(*(_form(gateway, f"{here}/shares", **fields) for _ in range(3)))
+    assert {each.status for each in pressed} == {303}
+    before = set(_SECRET.findall((await _get(gateway, here)).text))
+    await _share(gateway, secret, credential_id, **fields | {"once": "a-mark-of-the-page-2"})
+    assert len(before) == 1 + len(set(_SECRET.findall(here)))
 
 
 async def test_a_share_without_the_result_shows_none_on_page_source_pdf_and_api(gateway: RunningGateway) -> None:
