@@ -58,7 +58,7 @@ async def test_a_batch_in_the_background_waits_and_goes_on(gateway: RunningGatew
     body = f"learner_ref,given_name,family_name,achievement,valid_from\n{rows}".encode()
 
     async def waited() -> bool | None:
-        return True if b"batch_database" in gateway.log.getvalue() else None
+        return True if b"batch_waits" in gateway.log.getvalue() else None
 
     with _without(_folder(gateway), "status_places"):
         sent = await office.client.send("POST", "/v1/batches", body, media_type="text/csv", key="list")
