@@ -4,6 +4,7 @@ The page is opened without scripts; only then may axe-core run, which is not the
 a folder is given.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +15,36 @@ WIDTHS = (320, 390, 1280)
 _PICTURE_HEIGHT_MAX = 15_000
 _FOLDED_MAX = 40
 """What has more to unfold is long, and is judged as it opens."""
-_ELEMENTS_MAX = 5_000
-"""What has more is a list of pieces that smaller pages show: all is judged but its colours, which take minutes."""
+_JUDGED_ENOUGH = 3
+"""In so many pages are letters of the same look judged, colour by colour, which is most of what axe-core does."""
 _HEIGHT = 844
 _RUN = """options => axe.run(document, options).then(found => found.violations.map(
     rule => rule.id + ": " + rule.nodes.map(node => node.target.join(" ")).join(", ")))"""
+_RUN_COLOURS = """async ({judged, enough}) => {
+    const looks = new Map();
+    const look = element => {
+        const style = getComputedStyle(element), behind = [];
+        for (let each = element; each; each = each.parentElement) {
+            const {backgroundColor, backgroundImage, opacity} = getComputedStyle(each);
+            behind.push(`${backgroundColor} ${backgroundImage} ${opacity}`);
+        }
+        const drawn = behind.filter(each => each !== "rgba(0, 0, 0, 0) none 1").join(" < ");
+        return [style.color, style.fontSize, style.fontWeight, style.textShadow, drawn].join(" | ");
+    };
+    for (const element of document.querySelectorAll("body, body *")) {
+        const hasLetters = element.matches("input, textarea, select")
+            || [...element.childNodes].some(child => child.nodeType === 3 && child.data.trim());
+        if (!hasLetters || !element.getClientRects().length) continue;
+        const seen = look(element);
+        if (!looks.has(seen)) looks.set(seen, element);
+    }
+    const fresh = [...looks.keys()].filter(each => (judged[each] ?? 0) < enough);
+    if (!fresh.length) return {fresh, faults: []};
+    const found = await axe.run(
+        {include: fresh.map(each => looks.get(each))}, {runOnly: ["color-contrast"], resultTypes: ["violations"]});
+    return {fresh, faults: found.violations.map(
+        rule => rule.id + ": " + rule.nodes.map(node => node.target.join(" ")).join(", "))};
+}"""
 _UNFOLD = """most => { const folded = [...document.querySelectorAll("details")];
     if (folded.length <= most) folded.forEach(each => each.open = true) }"""
 _LINKS = """() => [...document.links].filter(link => !link.getAttribute("href").startsWith("#"))
@@ -58,6 +84,7 @@ class Lens:
     def __init__(self, page: Page, axe: str, folder: Path | None) -> None:
         self._page, self._axe, self._folder = page, axe, folder
         self._scripts: CDPSession = page.context.new_cdp_session(page)
+        self._judged: Counter[str] = Counter()
         self._asked: list[str] = []
         self._answers: list[Response] = []
         self._refused: list[str] = []
@@ -92,19 +119,17 @@ class Lens:
         self._picture(f"{name}-320")
         page.evaluate(_UNFOLD, _FOLDED_MAX)
         page.evaluate(self._axe)
-        has_colours_judged = page.evaluate("document.getElementsByTagName('*').length") <= _ELEMENTS_MAX
-        rules = {} if has_colours_judged else {"color-contrast": {"enabled": False}}
-        light = page.evaluate(_RUN, {"resultTypes": ["violations"], "rules": rules})
+        rest = page.evaluate(_RUN, {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": False}}})
+        light = self._colour_faults()
         wide = tuple(filter(None, map(self._too_wide, WIDTHS)))
         page.emulate_media(color_scheme="dark")
-        only_colours = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}
-        dark = page.evaluate(_RUN, only_colours) if has_colours_judged else ()
+        dark = self._colour_faults()
         self._picture(f"{name}-1280-dark")
         sheets = self._sheets(name) if page.locator(".paper").count() else 0
         last = self._answers[-1] if self._answers else None
         return Look(
             status=last.status if last else 200,
-            axe=tuple(light) + tuple(f"dark {item}" for item in dark),
+            axe=(*rest, *light, *(f"dark {item}" for item in dark)),
             wide=wide,
             weight=int(last.request.sizes()["responseBodySize"]) if last else 0,
             outside=tuple(
@@ -117,6 +142,13 @@ class Lens:
             links=tuple(page.evaluate(_LINKS)),
             refused=tuple(self._refused),
         )
+
+    def _colour_faults(self) -> list[str]:
+        """Return what axe-core holds against the colours of letters whose look few pages before this one had."""
+        found = self._page.evaluate(_RUN_COLOURS, {"judged": self._judged, "enough": _JUDGED_ENOUGH})
+        self._judged.update(found["fresh"])
+        faults: list[str] = found["faults"]
+        return faults
 
     def _run_scripts(self, *, may: bool) -> None:
         self._scripts.send("Emulation.setScriptExecutionDisabled", {"value": not may})
