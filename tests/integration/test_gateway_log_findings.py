@@ -36,7 +36,7 @@ async def test_evidence_and_suspects_of_a_gateway_outlive_a_restart(
     await gateway.start()
     assert gateway.inside is not None
     assert gateway.inside.follower._checkpoints.suspects.notes == (larger,)
-    await observer_of(gateway).faulted(
+    await observer_of(gateway).convicted(
         LogEvidence(
             kind="fork",
             detail="two trees",
