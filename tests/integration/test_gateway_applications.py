@@ -16,6 +16,7 @@ from tests.support.applications import (
     apply_with,
     decide_item,
     document_shown,
+    let_its_day_pass,
     make_due,
     read_application,
     second_person,
@@ -74,10 +75,13 @@ async def test_three_pieces_of_evidence_are_decided_each_in_its_own_way_and_one_
 
     again = await decide_item(school, made, 3, {"decision": "full", "ects_hundredths": 100})
     assert (again.status, again.slug) == (409, "item-decided")
+    await let_its_day_pass(gateway, made)
     link = f"/v1/application-links/{made['secret']}/items/3/appeal"
     appealed = await gateway.client().post(link, {"text": "The models were published."})
     assert appealed.status == 200, appealed
     assert appealed.body["state"] == "open"
+    assert appealed.body["due_at"] > made["created_at"], "an appeal has a day of its own"
+    assert not (await read_application(school, made)).is_overdue
     twice = await gateway.client().post(link, {"text": "Again."})
     assert (twice.status, twice.slug) == (409, "no-appeal")
     same = await decide_item(school, made, 3, {"decision": "full", "ects_hundredths": 100})
@@ -89,7 +93,9 @@ async def test_three_pieces_of_evidence_are_decided_each_in_its_own_way_and_one_
     assert [(each.round, each.decision) for each in last] == [(1, "refused"), (2, "partial")]
     async with gateway.ledger.session.get(f"{gateway.url}/applications/{made['secret']}") as response:
         page = await response.text()
-    assert "The models convince." in page
+    told = ["below that of the programme", "The models were published.", "The models convince."]
+    assert [page.count(each) for each in told] == [1, 1, 1]
+    assert sorted(told, key=page.index) == told, "decided, appealed, decided anew"
     assert response.headers["Cache-Control"] == "no-store"
 
 

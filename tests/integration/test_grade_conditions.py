@@ -6,15 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from msgspec.json import encode
+from msgspec.structs import replace
 
+from proto.documents.credential import GradingScheme
+from proto.ids import Did, Origin, TreeSize
+from proto.moment import Moment
 from proto.wire.applications import ApplicationSeen
 from proto.wire.grade_conditions import GradeConditionList, GradePreview
+from proto.wire.register import AchievementFacts, DescribedAchievement
+from proto.wire.verifier import AsOf, Check
 from tests.support.command_shell import Shell
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import Answered, Office, RunningGateway, running_gateway
 from tests.support.judged import Verifier, document_of, running_verifier
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
+from tests.support.loopback import on_loopback
 from tests.support.page_reader import Reader
+from tests.support.tenants import stored_achievement, tenant_of
 
 Json = dict[str, Any]
 GRADES = ("10", "9", "8", "7", "6")
@@ -202,3 +212,60 @@ async def test_conditions_that_are_said_at_once_are_all_kept_and_what_is_wrong_i
         assert answer.status == 422, answer
     reading = await school.client.post("/v1/keys", {"name": "reads", "scopes": ["credentials:read"]})
     assert (await gateway.client(reading.body["api_key"]).get(PATH)).status == 403
+
+
+async def test_what_another_gateway_describes_has_its_title_and_scale_if_it_is_of_the_institution_that_is_meant(
+    make_database: MakeDatabase, tmp_path: Path, ledger: RunningLedger
+) -> None:
+    app = web.Application()
+    app.router.add_get("/v1/achievements/{uri}", _far_achievement)
+    folder = tmp_path / "gateway"
+    async with (
+        on_loopback(app) as far,
+        running_gateway(make_database, folder, ledger, evidence_verifier_url=far) as gateway,
+    ):
+        school = await gateway.institution("school")
+        programme = f"{school.created.admission_request.uri_prefixes[0]}programmes/data"
+        place = {"achievement": "https://far.example/rivers", "programme": programme}
+        ours, others = (place | {"achievement_issuer": f"did:web:{name}.example"} for name in ("far", "other"))
+        tried = (await school.client.post(f"{PATH}/preview", ours)).as_(GradePreview)
+        assert (tried.title, tried.institution_name) == ({"en": "Rivers"}, "Far School")
+        assert [(each.source, each.grades) for each in tried.scales] == [("catalogue", GRADES)]
+        tried = (await school.client.post(f"{PATH}/preview", others)).as_(GradePreview)
+        assert (tried.title, tried.scales) == (None, ()), "its address is not that institution's"
+        for each in (ours, others):
+            await school.client.send("PUT", PATH, each | {"grades": ["10"], "least": "10"})
+        held = (await school.client.get(PATH)).as_(GradeConditionList).grade_conditions
+        assert [each.title for each in held] == [{"en": "Rivers"}, None]
+
+
+async def _far_achievement(request: web.Request) -> web.Response:
+    """Answer as a verifier does that has read another gateway's catalogue."""
+    far = tenant_of("far", "Far School")
+    scale = GradingScheme(name="Dutch grades", allowed_values=GRADES[::-1], required_value="6")
+    achievement = replace(stored_achievement(far).achievement, title={"en": "Rivers"}, grading_scheme=scale)
+    facts = AchievementFacts(
+        achievement=request.match_info["uri"],
+        owner=Did("did:web:far.example"),
+        owner_name=far.legal_name,
+        description=DescribedAchievement(
+            catalogue="https://far.example",
+            read_at=Moment("2026-01-01T00:00:00Z"),
+            digest="00",
+            achievement=achievement,
+        ),
+        awards=(),
+        recognitions=(),
+        decisions=(),
+        has_more=False,
+        as_of=AsOf(
+            origin=Origin("log.example/1"),
+            size=TreeSize(12),
+            root_hash="x",
+            time=None,
+            time_source="log",
+            age_seconds=None,
+        ),
+        freshness=Check(check="freshness", result="valid", code="fresh", detail="It is new"),
+    )
+    return web.Response(body=encode(facts), content_type="application/json")

@@ -60,3 +60,11 @@ async def second_person(office: Office) -> Office:
 async def make_due(gateway: RunningGateway) -> None:
     async with postgres.connected(gateway.database.owner_url, application_name="test") as connection:
         await connection.execute("UPDATE application_item SET publish_at = now() WHERE publish_at IS NOT NULL")
+
+
+async def let_its_day_pass(gateway: RunningGateway, made: Json) -> None:
+    async with postgres.connected(gateway.database.owner_url, application_name="test") as connection:
+        await connection.execute(
+            "UPDATE application SET due_at = now() - interval '1 day' WHERE application_id = $1::text::uuid",
+            made["application_id"],
+        )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from proto.documents.credential import GradingScheme
 from proto.ids import Did
 from proto.moment import Moment
 from proto.wire.register import AchievementFacts, DescribedAchievement
@@ -23,13 +24,13 @@ from services.issuer_gateway.achievements.far_titles import (
 from tests.support.tenants import stored_achievement, tenant_of
 
 RIVERS, MAPS = "https://far.example/rivers", "https://far.example/maps"
-
-
+SCALE = GradingScheme(name="Dutch grades", allowed_values=("6", "8", "10"))
 NOT_READ: Any = None
 
 
 def _facts(uri: str, title: str) -> AchievementFacts:
-    achievement = replace(stored_achievement(tenant_of("far", "Far School")).achievement, title={"en": title})
+    own = stored_achievement(tenant_of("far", "Far School")).achievement
+    achievement = replace(own, title={"en": title}, grading_scheme=SCALE)
     described = DescribedAchievement(
         catalogue="https://far.example", read_at=Moment("2026-01-01T00:00:00Z"), digest="00", achievement=achievement
     )
@@ -95,6 +96,12 @@ async def test_a_title_is_asked_for_once_and_again_after_an_hour() -> None:
     assert {each.title["en"] for each in (await titles.of([RIVERS, MAPS])).values() if each.title} == {"Rivers", "Maps"}
     clock.now += KNOWN_SECONDS
     assert {each.title["en"] for each in (await titles.of([RIVERS])).values() if each.title} == {"Streams"}
+
+
+async def test_the_scales_of_a_far_achievement_come_with_its_title_and_with_whose_address_it_is() -> None:
+    (found,) = (await _titles(FakeVerifier({RIVERS: "Rivers"}), Clock()).with_scales([RIVERS])).values()
+    assert (found.named.title, found.owner) == ({"en": "Rivers"}, "did:web:far.example")
+    assert [each.allowed_values for each in found.schemes] == [("6", "8", "10")]
 
 
 async def test_a_verifier_that_is_away_is_left_alone_for_a_minute_and_asked_again() -> None:

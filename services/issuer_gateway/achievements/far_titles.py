@@ -1,4 +1,4 @@
-"""Titles of achievements that gateways elsewhere describe, as a verifier's catalogue has them. Knows none of our own.
+"""Achievements that gateways elsewhere describe, as a verifier's catalogue has them: titles and scales; none of ours.
 
 A page waits for them shortly, and only the first time: what was told is kept for a while, and so is that nobody knows
 a title. A verifier that does not answer is left alone for a minute, and then asked again.
@@ -10,12 +10,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from proto.ids import AchievementUri
+import msgspec
+
+from proto.documents.credential import GradingScheme
+from proto.ids import AchievementUri, Did
 from proto.problem import NotFoundProblem
 from proto.wire.stacks import NamedAchievement
 from services.clients.http_client import AnsweredProblem
 from services.clients.verifier_client import VerifierClient
 from services.edge import Log
+from services.issuer_gateway.store.achievement_titles import schemes_of
 
 KEPT_MAX = 4_096
 """Achievements whose titles are kept; who was asked for longest ago is forgotten."""
@@ -26,8 +30,16 @@ WAIT_SECONDS_MAX = 2.0
 KNOWN_SECONDS, UNKNOWN_SECONDS, PAUSE_SECONDS = 3_600.0, 600.0, 60.0
 
 
+class ScaledAchievement(msgspec.Struct, frozen=True, kw_only=True):
+    """How a catalogue calls and grades an achievement, and whose address that is by the register."""
+
+    named: NamedAchievement
+    owner: Did | None
+    schemes: tuple[GradingScheme, ...] = ()
+
+
 class _Kept(NamedTuple):
-    found: NamedAchievement | None
+    found: ScaledAchievement | None
     until: float
 
 
@@ -46,6 +58,10 @@ class FarTitles:
 
     async def of(self, uris: Collection[str]) -> dict[AchievementUri, NamedAchievement]:
         """Return the titles of those achievements of which the verifier knows one, and has said so in time."""
+        return {uri: each.named for uri, each in (await self.with_scales(uris)).items()}
+
+    async def with_scales(self, uris: Collection[str]) -> dict[AchievementUri, ScaledAchievement]:
+        """Return titles and scales of those achievements that the verifier knows described, and has said so in time."""
         now = self._clock()
         asked = [uri for uri in sorted(set(uris)) if (kept := self._kept.get(uri)) is None or kept.until <= now]
         if self._verifier is not None and asked and now >= self._paused_until:
@@ -74,11 +90,15 @@ class FarTitles:
                 self._keep(uri, None)
                 return
         said = facts.description
-        title = said.achievement.title if said else None
-        named = NamedAchievement(achievement=AchievementUri(uri), title=title, institution_name=facts.owner_name)
-        self._keep(uri, named if title else None)
+        if said is None:
+            self._keep(uri, None)
+            return
+        named = NamedAchievement(
+            achievement=AchievementUri(uri), title=said.achievement.title, institution_name=facts.owner_name
+        )
+        self._keep(uri, ScaledAchievement(named=named, owner=facts.owner, schemes=schemes_of(said.achievement)))
 
-    def _keep(self, uri: str, found: NamedAchievement | None) -> None:
+    def _keep(self, uri: str, found: ScaledAchievement | None) -> None:
         seconds = KNOWN_SECONDS if found else UNKNOWN_SECONDS
         self._kept[uri] = _Kept(found, self._clock() + seconds)
         self._kept.move_to_end(uri)

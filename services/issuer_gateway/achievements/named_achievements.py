@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from proto.documents.credential import Achievement
 from proto.ids import AchievementUri
 from proto.wire.stacks import NamedAchievement
-from services.issuer_gateway.achievements.far_titles import FarTitles
+from services.issuer_gateway.achievements.far_titles import FarTitles, ScaledAchievement
 from services.issuer_gateway.store.achievement_titles import described
 from services.persistence.postgres import Pool
 
@@ -25,12 +25,19 @@ class AchievementNames:
 
         May wait for a verifier, so nobody asks who holds a connection.
         """
-        found = await described(self._pool, uris)
-        here = {
-            uri: NamedAchievement(achievement=uri, title=each.title, institution_name=each.institution_name)
-            for uri, each in found.items()
+        return {uri: each.named for uri, each in (await self.with_scales(uris)).items()}
+
+    async def with_scales(self, uris: Collection[str]) -> dict[AchievementUri, ScaledAchievement]:
+        """Return titles and scales of those achievements that some institution describes as its own; may wait, too."""
+        found = {
+            uri: ScaledAchievement(
+                named=NamedAchievement(achievement=uri, title=each.title, institution_name=each.institution_name),
+                owner=each.issuer,
+                schemes=each.schemes,
+            )
+            for uri, each in (await described(self._pool, uris)).items()
         }
-        return here | await self._far.of({AchievementUri(uri) for uri in uris} - here.keys())
+        return found | await self._far.with_scales({AchievementUri(uri) for uri in uris} - found.keys())
 
     async def of_named_by(self, achievement: Achievement) -> Mapping[AchievementUri, NamedAchievement]:
         """Return the titles of what an achievement asks for first, and of what it is made of."""

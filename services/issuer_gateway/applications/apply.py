@@ -193,7 +193,7 @@ class RecognitionApplications:
         application_id = ApplicationId(str(uuid.uuid4()))
         audited_call.speaks(tenant.institution_id, "link", "applicant", application_id=application_id)
         learner_id = LearnerId(str(uuid.uuid4()))
-        due_at = datetime.now(UTC) + timedelta(days=self._due_days)
+        due_at = self._due_at()
 
         async def work(connection: Connection) -> ApplicationMade:
             # (1) A bound on what waits; (2) a learner of its own, with a key; (3) all under that key; (4) at once.
@@ -230,6 +230,9 @@ class RecognitionApplications:
             )
 
         return await self._idempotency.run_once(keyed, ApplicationMade, work, is_secret=True)
+
+    def _due_at(self) -> datetime:
+        return datetime.now(UTC) + timedelta(days=self._due_days)
 
     def link_of(self, secret: str) -> str:
         """Return the address of an application's own page."""
@@ -290,7 +293,8 @@ class RecognitionApplications:
             if not may_appeal(item, [each for each in made if each.number == number]):
                 raise NoAppealProblem("An appeal is made once, against a decision that does not recognise in full")
             sealed = key.seal(text.encode(), "application-appeal", name_of(stored.application_id, number))
-            await applications.appeal(connection, stored.application_id, number, sealed)
+            due_at = self._due_at()
+            await applications.appeal(connection, stored.application_id, number, sealed, due_at=due_at)
             await applications.set_state(connection, stored.application_id, "open")
 
         await self._unit_of_work.in_transaction(work)

@@ -25,6 +25,8 @@ from proto.wire.grade_conditions import (
     GradeTrial,
 )
 from proto.wire.institutions import GRADE_CONDITIONS_MAX, GradeCondition
+from services.issuer_gateway.achievements.far_titles import ScaledAchievement
+from services.issuer_gateway.achievements.named_achievements import AchievementNames
 from services.issuer_gateway.applications.at_once import has_decision
 from services.issuer_gateway.applications.evidence import opened_item
 from services.issuer_gateway.domain.grades import good_grades, judged
@@ -33,8 +35,7 @@ from services.issuer_gateway.institutions.institution_commands import check_grad
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.log.log_state import FollowedLogState
-from services.issuer_gateway.store import achievement_titles, graded_evidence, tenants
-from services.issuer_gateway.store.achievement_titles import Described
+from services.issuer_gateway.store import graded_evidence, tenants
 from services.issuer_gateway.store.graded_evidence import ShownEvidence
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.persistence.postgres import Connection, Pool, transaction
@@ -75,9 +76,16 @@ class GradeConditions:
     """The conditions of institutions."""
 
     def __init__(
-        self, pool: Pool, idempotency: Idempotency, *, learner_keys: LearnerKeys, log_state: FollowedLogState
+        self,
+        pool: Pool,
+        idempotency: Idempotency,
+        *,
+        names: AchievementNames,
+        learner_keys: LearnerKeys,
+        log_state: FollowedLogState,
     ) -> None:
         self._pool = pool
+        self._names = names
         self._idempotency = idempotency
         self._learner_keys = learner_keys
         self._log_state = log_state
@@ -85,7 +93,7 @@ class GradeConditions:
     async def listed(self, tenant: Tenant) -> GradeConditionList:
         """Return the conditions that hold, with what the catalogue says of each achievement."""
         held = (await tenants.by_id(self._pool, tenant.institution_id)).grade_conditions
-        known = await achievement_titles.described(self._pool, {each.achievement for each in held})
+        known = await self._names.with_scales({each.achievement for each in held})
         return GradeConditionList(
             grade_conditions=tuple(_answer(each, _of_issuer(known.get(each.achievement), each)) for each in held)
         )
@@ -140,7 +148,7 @@ class GradeConditions:
         then = trial.condition() or now
         if then is not None:
             check_grade_conditions(tenant, {"": then})
-        found = await achievement_titles.described(self._pool, {trial.achievement})
+        found = await self._names.with_scales({trial.achievement})
         known = _of_issuer(found.get(trial.achievement), trial)
         shown = await graded_evidence.of_achievement(
             self._pool,
@@ -155,8 +163,8 @@ class GradeConditions:
         good = sum(count for (_, what), count in seen.items() if what == "good")
         return GradePreview(
             place=place,
-            title=known.title if known else None,
-            institution_name=known.institution_name if known else None,
+            title=known.named.title if known else None,
+            institution_name=known.named.institution_name if known else None,
             at_once=good_grades(then) if then else (),
             for_person=then.grades[len(good_grades(then)) :] if then else (),
             has_standing_decision=await self._has_decision(tenant, place),
@@ -194,20 +202,20 @@ def _place(of: ConditionPlace | GradeCondition) -> tuple[str, str, str]:
     return of.achievement_issuer, of.achievement, of.programme
 
 
-def _of_issuer(known: Described | None, of: ConditionPlace | GradeCondition) -> Described | None:
+def _of_issuer(known: ScaledAchievement | None, of: ConditionPlace | GradeCondition) -> ScaledAchievement | None:
     """Return what the catalogue says, if it is said by whoever is meant."""
-    return known if known is not None and known.issuer == of.achievement_issuer else None
+    return known if known is not None and known.owner == of.achievement_issuer else None
 
 
-def _answer(condition: GradeCondition, known: Described | None) -> GradeConditionAnswer:
+def _answer(condition: GradeCondition, known: ScaledAchievement | None) -> GradeConditionAnswer:
     return GradeConditionAnswer(
         **{name: getattr(condition, name) for name in GradeCondition.__struct_fields__},
-        title=known.title if known else None,
-        institution_name=known.institution_name if known else None,
+        title=known.named.title if known else None,
+        institution_name=known.named.institution_name if known else None,
     )
 
 
-def _scales(known: Described | None, graded: Sequence[_Graded]) -> tuple[GradeScale, ...]:
+def _scales(known: ScaledAchievement | None, graded: Sequence[_Graded]) -> tuple[GradeScale, ...]:
     """Return the scales of the catalogue, then those that documents name and it does not."""
     found = [
         GradeScale(

@@ -44,11 +44,16 @@ async def described(connection: Connection | Pool, uris: Collection[str]) -> Map
     return {row["uri"]: _described(_DECODE(row["content"]), _DECODE_TENANT(row["record"])) for row in rows}
 
 
-def _described(achievement: Achievement, tenant: Tenant) -> Described:
+def schemes_of(achievement: Achievement) -> tuple[GradingScheme, ...]:
+    """Return the scales that an achievement names, the main one first."""
     main = (achievement.grading_scheme,) if achievement.grading_scheme else ()
+    return (*main, *achievement.further_grading_schemes)
+
+
+def _described(achievement: Achievement, tenant: Tenant) -> Described:
     return Described(
         title=achievement.title,
         issuer=tenant.did,
         institution_name=tenant.legal_name,
-        schemes=(*main, *achievement.further_grading_schemes),
+        schemes=schemes_of(achievement),
     )

@@ -244,8 +244,16 @@ async def decide(connection: Connection, made: EvidenceDecision) -> None:
     )
 
 
-async def appeal(connection: Connection, application_id: ApplicationId, number: int, sealed: bytes) -> None:
-    """Keep an appeal; the application, which the caller has locked, is open again, and nothing of it is published."""
+async def appeal(
+    connection: Connection, application_id: ApplicationId, number: int, sealed: bytes, *, due_at: datetime
+) -> None:
+    """Keep an appeal; the caller has locked the application, and opens it again; nothing of the document is published.
+
+    Where all was decided, the office has until `due_at`; else the day that it has already is that of the rest, too.
+    """
+    await connection.execute(
+        "UPDATE application SET due_at = $2 WHERE application_id = $1 AND state = 'decided'", application_id, due_at
+    )
     await connection.execute(
         """UPDATE application_item SET sealed_appeal = $3, publish_at = NULL
            WHERE application_id = $1 AND number = $2""",

@@ -109,7 +109,13 @@ def _stack_credentials(parts: Parts, issuing: Issuing) -> StackCredentials:
 
 
 def _grade_conditions(parts: Parts) -> GradeConditions:
-    return GradeConditions(parts.pool, parts.idempotency, learner_keys=parts.learner_keys, log_state=parts.log_state)
+    return GradeConditions(
+        parts.pool,
+        parts.idempotency,
+        names=parts.achievement_names,
+        learner_keys=parts.learner_keys,
+        log_state=parts.log_state,
+    )
 
 
 def _credential_reader(parts: Parts) -> CredentialReader:
