@@ -91,6 +91,10 @@ async def test_three_pieces_of_evidence_are_decided_each_in_its_own_way_and_one_
     assert (await decide_item(second, made, 3, anew)).status == 200
     last = (await seen_by_applicant(gateway, made)).items[2].decisions
     assert [(each.round, each.decision) for each in last] == [(1, "refused"), (2, "partial")]
+    await _shows_in_order(gateway, made)
+
+
+async def _shows_in_order(gateway: RunningGateway, made: Json) -> None:
     async with gateway.ledger.session.get(f"{gateway.url}/applications/{made['secret']}") as response:
         page = await response.text()
     told = ["below that of the programme", "The models were published.", "The models convince."]
