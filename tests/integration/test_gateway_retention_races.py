@@ -235,6 +235,11 @@ async def test_a_sweep_goes_on_after_whoever_breaks_it_and_takes_a_trail_of_any_
     parts, breaks = gateway.inside, _Breaks()
     assert parts is not None
     async with connected(gateway.database.owner_url, application_name="test") as connection:
+
+        async def are_chained() -> bool | None:  # what was done is put into the trail a moment later
+            return await connection.fetchval("SELECT max(number) > 3 FROM audit_entry") or None
+
+        await until(are_chained, "the trail has more entries than are taken away")
         await connection.execute("ALTER TABLE audit_entry DISABLE TRIGGER USER")
         await connection.execute("UPDATE audit_entry SET recorded_at = now() - interval '61 days' WHERE number <= 3")
         await connection.execute("ALTER TABLE audit_entry ENABLE TRIGGER USER")
