@@ -167,6 +167,13 @@ PrecedentsKnown = Literal["known", "unknown", "not-asked"]
 HoldsNow = Literal["holds", "does-not-hold", "unknown", "not-asked"]
 
 
+class CountedPlace(Record, frozen=True, kw_only=True):
+    """Where a credential was recognised: an application, and the number of the evidence in it."""
+
+    application_id: ApplicationId
+    number: int
+
+
 class ItemAnswer(Record, frozen=True, kw_only=True):
     """A piece of evidence as the office sees it.
 
@@ -175,7 +182,8 @@ class ItemAnswer(Record, frozen=True, kw_only=True):
     `public_precedents`: whether a verifier was asked just now for public decisions on the achievement; where it could
     not answer, or was not up to date (`unknown`), and in lists (`not-asked`), those stand here that came with `answer`.
     `holds_now` is whether the credential on this log holds now, as a verifier was asked just now too: it may have been
-    revoked since it was shown, and `answer` stays as it was.
+    revoked since it was shown, and `answer` stays as it was. `counted_in` is where the office has recognised this very
+    credential towards the programme already (not said in lists): whatever decides at once leaves it to a person.
     """
 
     number: int
@@ -191,6 +199,7 @@ class ItemAnswer(Record, frozen=True, kw_only=True):
     precedents: tuple[Precedent, ...] = ()
     public_precedents: PrecedentsKnown = "not-asked"
     holds_now: HoldsNow = "not-asked"
+    counted_in: tuple[CountedPlace, ...] = ()
 
 
 class ProgrammeLimits(Record, frozen=True, kw_only=True):

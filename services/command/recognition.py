@@ -139,16 +139,19 @@ def _print_seen(seen: ApplicationSeen, *, as_json: bool) -> None:
     console.print(clean(f"{seen.state}: {seen.legal_name}, {seen.programme_title or seen.programme}"))
     for item in seen.items:
         console.print(f"  {item.number}  {clean(item.title)}")
-        _print_decisions(item.decisions)
+        _print_decisions(item.decisions, item.appeal)
 
 
-def _print_decisions(decisions: Sequence[DecisionAnswer]) -> None:
+def _print_decisions(decisions: Sequence[DecisionAnswer], appeal: str | None) -> None:
+    """Print what was decided, and after the first decision the appeal against it."""
     for made in decisions:
         counted = f", {ects_text(made.ects_hundredths)} ECTS" if made.ects_hundredths is not None else ""
         console.print(f"     {made.decision}{counted}, {made.decided_at[:10]}", markup=False)
         for text in (*made.reasons, made.text):
             if text:
                 console.print(f"       {clean(text)}")
+        if appeal and made.round == 1:
+            console.print(f"     appeal: {clean(appeal)}")
 
 
 @recognition.command("list")
@@ -217,15 +220,15 @@ def _print_application(found: ApplicationAnswer, *, as_json: bool) -> None:
         console.print(f"  {item.number}  {clean(item.title)}: {checked}")
         if item.holds_now == "does-not-hold":
             console.print("     it does not hold now: revoked, suspended, or its time is over", markup=False)
+        for place in item.counted_in:
+            console.print(f"     counts here already: application {place.application_id}, {place.number}", markup=False)
         for check in item.answer.checks if item.answer else ():
             if check.result in {"invalid", "unknown"}:
                 console.print(f"     {clean(check.detail)}")
         for each in item.precedents:
             where = "here" if each.scope == "own" else each.institution
             console.print(f"     before: {each.decision}, {clean(where)}: {each.count}")
-        _print_decisions(item.decisions)
-        if item.appeal:
-            console.print(f"     appeal: {clean(item.appeal)}")
+        _print_decisions(item.decisions, item.appeal)
 
 
 @recognition.command("decide")

@@ -113,12 +113,16 @@ async def test_the_second_office_sees_how_the_first_decided_before_it_says_other
     assert (await decide_item(school, first, 1, {"decision": "full"})).status == 200
     (item,) = (await read_application(school, second)).items
     assert [(each.scope, each.decision, each.count) for each in item.precedents] == [("own", "full", 1)]
+    again = await apply_with(gateway, school, [{"document": evidence[0]}], given_name="Somebody", family_name="Else")
+    (same,) = (await read_application(school, again)).items
+    assert [(each.application_id, each.number) for each in same.counted_in] == [(first["application_id"], 1)]
+    assert item.counted_in == (), "another credential of the same achievement"
     unlike = await decide_item(school, second, 1, REFUSAL)
     assert (unlike.status, unlike.slug) == (409, "unlike-case")
     assert [each["decision"] for each in unlike.body["precedents"]] == ["full"]
     assert (await decide_item(school, second, 1, REFUSAL | {"despite_precedents": True})).status == 200
     report = (await school.client.get("/v1/recognition-report")).body
-    assert (report["full_count"], report["refused_count"], report["open_count"]) == (1, 1, 0)
+    assert (report["full_count"], report["refused_count"], report["open_count"]) == (1, 1, 1)
     assert [(each["full"], each["refused"]) for each in report["unlike"]] == [(1, 1)]
 
 

@@ -58,6 +58,7 @@ from services.issuer_gateway.store import (
     application_counts,
     application_publication,
     applications,
+    earlier_recognitions,
     learner_applications,
     like_cases,
     programmes,
@@ -123,8 +124,12 @@ class DecideApplications:
         public, statuses = await asyncio.gather(self._precedents.of(items), self._statuses.of(items))
         known = {(application_id, number): found for number, found in public.items()}
         answer = (await self._answers(tenant, [stored], public=known))[0]
+        counted = await earlier_recognitions.counted_in(self._pool, application_id)
         shown = (
-            msgspec.structs.replace(each, holds_now=statuses.get(each.number, each.holds_now)) for each in answer.items
+            msgspec.structs.replace(
+                each, holds_now=statuses.get(each.number, each.holds_now), counted_in=counted.get(each.number, ())
+            )
+            for each in answer.items
         )
         return msgspec.structs.replace(answer, items=tuple(shown))
 

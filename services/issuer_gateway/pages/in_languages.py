@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -11,7 +12,7 @@ from aiohttp import web
 from markupsafe import Markup, escape
 
 from proto.documents.vocabulary import RESULT_STATUS_LABELS
-from proto.moment import Moment
+from proto.moment import Moment, to_datetime
 from proto.problem import Problem
 from proto.sentence import Sentence
 from proto.stacking import ects_text
@@ -56,6 +57,10 @@ class PageReader(msgspec.Struct, frozen=True, kw_only=True):
         """Return a text that is there in some languages in the reader's, else in the first; with its language."""
         return picked(texts, self.language, next(iter(texts), "und"))
 
+    def named(self, title: Texts | None) -> str | None:
+        """Return a title as plain text, for a button's words; None where none is known."""
+        return self.picked(title)[0] if title else None
+
     def phrase(self, text: str, **values: object) -> Markup:
         """Return a sentence of ours in the reader's language with values that may be elements; texts are escaped."""
         return escape(self.language.word(text)).format(**{name: quoted(value) for name, value in values.items()})
@@ -72,6 +77,12 @@ def when(moment: Moment) -> str:
     return f"{moment[:10]} {moment[11:16]} UTC"
 
 
+def last_day(until: Moment, zone: tzinfo) -> str:
+    """Return the last day before a moment, as it is written where the institution is: the one that somebody typed."""
+    last = to_datetime(until) - timedelta(milliseconds=1)
+    return last.astimezone(zone).date().isoformat()
+
+
 def _once() -> Markup:
     """Return the field by which a form whose button is pressed twice is known again (`http/once.py`)."""
     return Markup('<input type="hidden" name="once" value="{}">').format(secrets.token_urlsafe(16))
@@ -83,7 +94,7 @@ class PagesInLanguages:
     def __init__(self, **values: Any) -> None:
         self._templates = Templates(_FOLDER)
         self._templates.style += (_FOLDER / "sheet.css").read_text(encoding="utf-8")
-        self._templates.environment.filters.update(ects=ects_text, when=when)
+        self._templates.environment.filters.update(ects=ects_text, when=when, last_day=last_day)
         self._templates.environment.globals.update(
             style=self._templates.style, result_statuses=RESULT_STATUS_LABELS, once=_once, **values
         )
