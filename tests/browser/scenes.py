@@ -98,6 +98,8 @@ _PROVISION: Json = {
     "provider_type": "vocational-education-and-training",
 }
 
+_BORDERS = "found => found.map(each => getComputedStyle(each).borderTopWidth)"
+
 
 class Scenes:
     """One institution's records on running services, and how each page of them is opened."""
@@ -365,6 +367,8 @@ class Scenes:
             page.goto(form + "?lang=de")
             page.locator("#given_name").fill("Zoë")
             page.locator("main form button").last.click()
+            widths = page.locator("[aria-invalid=true]").evaluate_all(_BORDERS)
+            assert widths == ["2px"] * 2, "what is wrong is marked: the family name, and that nothing is shown"
 
         def refused(page: Page) -> None:
             page.goto(self.gateway + "/office")
