@@ -88,7 +88,9 @@ OWN_FAULTS: Mapping[str, SaidFault] = {
         title="It was not decided yet",
         said="If you want nothing any more, open its page again and withdraw it.",
     ),
-    "application-closed": SaidFault(title="It is closed", said="It was withdrawn or erased. You can apply again."),
+    "application-closed": SaidFault(
+        title="It is closed", said="It was withdrawn or erased: nothing of it is left. Whoever applied can apply again."
+    ),
     "item-decided": _DECIDED,
     "no-appeal": SaidFault(
         title="There is nothing to appeal against",
