@@ -94,13 +94,17 @@ async def test_three_pieces_of_evidence_are_decided_each_in_its_own_way_and_one_
     await _shows_in_order(gateway, made)
 
 
-async def _shows_in_order(gateway: RunningGateway, made: Json) -> None:
+async def _page(gateway: RunningGateway, made: Json) -> str:
     async with gateway.ledger.session.get(f"{gateway.url}/applications/{made['secret']}") as response:
-        page = await response.text()
+        assert response.headers["Cache-Control"] == "no-store"
+        return await response.text()
+
+
+async def _shows_in_order(gateway: RunningGateway, made: Json) -> None:
+    page = await _page(gateway, made)
     told = ["below that of the programme", "The models were published.", "The models convince."]
     assert [page.count(each) for each in told] == [1, 1, 1]
     assert sorted(told, key=page.index) == told, "decided, appealed, decided anew"
-    assert response.headers["Cache-Control"] == "no-store"
 
 
 async def test_the_second_office_sees_how_the_first_decided_before_it_says_otherwise(
@@ -117,6 +121,9 @@ async def test_the_second_office_sees_how_the_first_decided_before_it_says_other
     (same,) = (await read_application(school, again)).items
     assert [(each.application_id, each.number) for each in same.counted_in] == [(first["application_id"], 1)]
     assert item.counted_in == (), "another credential of the same achievement"
+    assert "You have an answer by" in await _page(gateway, again)
+    await let_its_day_pass(gateway, again)
+    assert "Ask the institution what became of it" in await _page(gateway, again)
     unlike = await decide_item(school, second, 1, REFUSAL)
     assert (unlike.status, unlike.slug) == (409, "unlike-case")
     assert [each["decision"] for each in unlike.body["precedents"]] == ["full"]

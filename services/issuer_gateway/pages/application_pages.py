@@ -1,11 +1,13 @@
 """Pages on which somebody applies for recognition, and sees what becomes of it. Decides and stores nothing."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from proto.moment import to_datetime
 from proto.wire.applications import EVIDENCE_MAX, ApplicationSeen
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.pages.application_words import (
@@ -85,4 +87,5 @@ class ApplicationPages(PagesInLanguages):
         It is also the answer to its own forms, at longer paths, so its links begin with `root`.
         """
         values: dict[str, Any] = {"seen": seen, "root": root, "secret": secret, "fault": fault}
-        return self.rendered("application", reader, status=422 if fault else 200, **values)
+        is_overdue = to_datetime(seen.due_at) < datetime.now(UTC)
+        return self.rendered("application", reader, status=422 if fault else 200, is_overdue=is_overdue, **values)
