@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from proto.number_words import number_of
 from proto.wire.reminders import ReminderPage
 from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option
@@ -28,4 +29,4 @@ async def reminders(*, gateway: str, api_key_file: Path, after: int, as_json: bo
         return
     for each in found:
         console.print(f"{each.application_id}  {_WORDS[each.kind]} {each.due_at[:10]}", markup=False)
-    console.print(f"{len(found)} reminders; what comes later: --after {next_after}", markup=False)
+    console.print(f"{number_of(len(found), 'reminder')}; what comes later: --after {next_after}", markup=False)

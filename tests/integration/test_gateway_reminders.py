@@ -89,6 +89,8 @@ async def test_after_an_appeal_an_office_is_reminded_once_more(gateway: RunningG
     await _decide(office, made, REFUSED)
     link = f"/v1/application-links/{made['secret']}/items/1/appeal"
     assert (await gateway.client().post(link, {"text": "Look again."})).status == 200
+    assert await _remind(gateway) == 0, "the appeal has a day of its own"
+    await _move_due(gateway, made, -1)
     assert await _remind(gateway) == 1
     assert await _remind(gateway) == 0
     assert len(await _told(office)) == 2

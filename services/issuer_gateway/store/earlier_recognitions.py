@@ -46,7 +46,7 @@ async def counted_in(pool: Pool, application_id: ApplicationId) -> Mapping[int, 
            FROM application_item AS shown JOIN application AS whose USING (application_id)
                JOIN application_item AS item ON item.credential_id = shown.credential_id
                JOIN application AS other ON other.application_id = item.application_id
-           WHERE shown.application_id = $1::text::uuid AND other.institution_id = whose.institution_id
+           WHERE shown.application_id = $1 AND other.institution_id = whose.institution_id
                AND other.programme = whose.programme
                AND (item.application_id, item.number) <> (shown.application_id, shown.number)
                AND (SELECT decision FROM application_decision AS made
