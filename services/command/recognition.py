@@ -143,15 +143,21 @@ def _print_seen(seen: ApplicationSeen, *, as_json: bool) -> None:
 
 
 def _print_decisions(decisions: Sequence[DecisionAnswer], appeal: str | None) -> None:
-    """Print what was decided, and after the first decision the appeal against it."""
-    for made in decisions:
-        counted = f", {ects_text(made.ects_hundredths)} ECTS" if made.ects_hundredths is not None else ""
-        console.print(f"     {made.decision}{counted}, {made.decided_at[:10]}", markup=False)
-        for text in (*made.reasons, made.text):
-            if text:
-                console.print(f"       {clean(text)}")
-        if appeal and made.round == 1:
-            console.print(f"     appeal: {clean(appeal)}")
+    """Print the first decision, the appeal against it, and what was decided anew."""
+    for made in decisions[:1]:
+        _print_decision(made)
+    if appeal:
+        console.print(f"     appeal: {clean(appeal)}")
+    for made in decisions[1:]:
+        _print_decision(made)
+
+
+def _print_decision(made: DecisionAnswer) -> None:
+    counted = f", {ects_text(made.ects_hundredths)} ECTS" if made.ects_hundredths is not None else ""
+    console.print(f"     {made.decision}{counted}, {made.decided_at[:10]}", markup=False)
+    for text in (*made.reasons, made.text):
+        if text:
+            console.print(f"       {clean(text)}")
 
 
 @recognition.command("list")
