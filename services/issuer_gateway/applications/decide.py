@@ -223,7 +223,7 @@ class DecideApplications:
             item, made = item_of(items, number), await applications.decisions(connection, [application_id])
             turn = next_round(item, [each for each in made if each.number == number], by)
             opened = opened_item(key, item)
-            hundredths = check_decision(body, await asyncio.to_thread(_known_credits, opened))
+            hundredths = check_decision(body, await asyncio.to_thread(opened.known_credits))
             check_holds(body, shown_as=opened.answer.verdict if opened.answer else None, holds_now=holds_now)
             await self._check_like(connection, tenant, opened, body, public)
             decided = _decided(key, item, body, turn, hundredths, by=by)
@@ -317,13 +317,6 @@ class DecideApplications:
 
 def _unknown(tenant: Tenant, application_id: ApplicationId) -> UnknownApplicationProblem:
     return UnknownApplicationProblem(f"Nobody applied to {tenant.slug} under the id {application_id}")
-
-
-def _known_credits(opened: OpenedItem) -> int | None:
-    """Return the credits of a piece of evidence: by the log, else as its document says."""
-    if opened.answer and opened.answer.credential:
-        return opened.answer.credential.ects_hundredths
-    return opened.stated.ects_hundredths if opened.stated else None
 
 
 def _decided(

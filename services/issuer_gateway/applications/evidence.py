@@ -232,6 +232,12 @@ class OpenedItem(msgspec.Struct, frozen=True, kw_only=True):
         """What the document says, proven or not."""
         return stated_in(self.sent)
 
+    def known_credits(self) -> int | None:
+        """Return its credits in hundredths: by the log, else as its document says, which is read for it."""
+        if self.answer and self.answer.credential:
+            return self.answer.credential.ects_hundredths
+        return self.stated.ects_hundredths if self.stated else None
+
 
 def opened_item(key: DataKey, item: SealedEvidence) -> OpenedItem:
     """Return a piece of evidence, opened."""
