@@ -7,7 +7,7 @@ LEDGER_PORT ?=
 GATEWAY_PORT ?=
 VERIFIER_PORT ?=
 ARGS ?=
-JOBS ?= 2
+JOBS ?= 3
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
@@ -22,7 +22,7 @@ up: $(VENV)/run.stamp ## start everything and run the demo; DATA=… LEDGER_PORT
 	@exec $(BIN)/credentify up --demo $(if $(DATA),--data "$(DATA)") $(if $(LEDGER_PORT),--ledger-port $(LEDGER_PORT)) \
 		$(if $(GATEWAY_PORT),--gateway-port $(GATEWAY_PORT)) $(if $(VERIFIER_PORT),--verifier-port $(VERIFIER_PORT)) $(ARGS)
 
-test: $(VENV)/dev.stamp ## run all tests, two files at a time; JOBS=1 one; ARGS="-k words" chooses
+test: $(VENV)/dev.stamp ## run all tests, three files at a time, since many wait; JOBS=1 one; ARGS="-k words" chooses
 	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 torture: $(VENV)/dev.stamp monitoring-tools ha-programs ## the whole fault list, seed printed; again with ARGS="--torture-seed N"
@@ -51,7 +51,7 @@ lint: $(VENV)/dev.stamp ## the gate: format, lint, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-fuzz: $(VENV)/dev.stamp ## alter real inputs of every decoder of strangers' bytes for FUZZ_SECONDS=60 on JOBS=2 cores, another beginning each time
+fuzz: $(VENV)/dev.stamp ## alter real inputs of every decoder of strangers' bytes for FUZZ_SECONDS=60 in JOBS=3 processes, another beginning each time
 	@CREDENTIFY_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) $(BIN)/python -m pytest tests/fuzz -n $(JOBS) $(ARGS)
 
 interop: $(VENV)/dev.stamp interop-judges ## have third-party libraries from npm and PyPI judge what we issue
