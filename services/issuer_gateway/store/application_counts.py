@@ -12,7 +12,14 @@ async def counts(connection: Connection | Pool, institution_id: InstitutionId) -
     `median_hours` is that of first decisions by persons, from the application on; None where there is none.
     """
     row = await connection.fetchrow(
-        """SELECT count(*) FILTER (WHERE state = 'open' AND open_now) AS open_count,
+        # The office's decisions are read once, and not looked up for each piece of evidence.
+        """WITH made AS MATERIALIZED (
+               SELECT application_id, number, max(decision) FILTER (WHERE round = 1) AS first_decision,
+                   max(decision) FILTER (WHERE round = 2) AS second_decision,
+                   bool_or(api_key_id IS NULL) FILTER (WHERE round = 1) AS is_first_by_rule,
+                   max(decided_at) FILTER (WHERE round = 1) AS first_decided_at
+               FROM application_decision WHERE of_institution = $1 GROUP BY application_id, number)
+           SELECT count(*) FILTER (WHERE state = 'open' AND open_now) AS open_count,
                count(*) FILTER (WHERE state = 'open' AND open_now AND due_at < now()) AS overdue_count,
                count(*) FILTER (WHERE decision = 'full') AS full_count,
                count(*) FILTER (WHERE decision = 'partial') AS partial_count,
@@ -22,17 +29,13 @@ async def counts(connection: Connection | Pool, institution_id: InstitutionId) -
                count(*) FILTER (WHERE decision <> first_decision) AS changed_on_appeal_count,
                floor(percentile_cont(0.5) WITHIN GROUP (ORDER BY hours) FILTER (WHERE NOT is_first_by_rule))::integer
                    AS median_hours
-           FROM (SELECT state, due_at, coalesce(anew.decision, first.decision) AS decision, sealed_appeal,
-                     first.decision AS first_decision,
-                     first.decision IS NULL OR (sealed_appeal IS NOT NULL AND anew.decision IS NULL) AS open_now,
-                     first.api_key_id IS NULL AND first.decision IS NOT NULL AS is_first_by_rule,
-                     extract(epoch FROM first.decided_at - application.created_at) / 3600 AS hours
+           FROM (SELECT state, due_at, coalesce(second_decision, first_decision) AS decision, sealed_appeal,
+                     first_decision,
+                     first_decision IS NULL OR (sealed_appeal IS NOT NULL AND second_decision IS NULL) AS open_now,
+                     coalesce(is_first_by_rule, false) AS is_first_by_rule,
+                     extract(epoch FROM first_decided_at - application.created_at) / 3600 AS hours
                  FROM application JOIN application_item AS item USING (application_id)
-                     LEFT JOIN application_decision AS first ON first.of_institution = $1
-                         AND first.application_id = item.application_id AND first.number = item.number
-                         AND first.round = 1
-                     LEFT JOIN application_decision AS anew ON anew.of_institution = $1
-                         AND anew.application_id = item.application_id AND anew.number = item.number AND anew.round = 2
+                     LEFT JOIN made USING (application_id, number)
                  WHERE institution_id = $1 AND item.of_institution = $1) AS items""",
         institution_id,
     )
