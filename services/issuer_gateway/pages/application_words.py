@@ -5,7 +5,7 @@ from collections.abc import Mapping
 APPLICATION_STATES: Mapping[str, str] = {
     "open": "Waiting for the institution",
     "decided": "Decided",
-    "withdrawn": "Withdrawn",
+    "withdrawn": "Withdrawn or erased",
     "lapsed": "Closed: it was kept as long as it may be",
 }
 DECISIONS: Mapping[str, str] = {
