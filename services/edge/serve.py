@@ -18,7 +18,8 @@ from services.edge.operations import STOPPING
 from services.edge.service_manager import service_manager
 from services.edge.sockets import bound_sockets
 
-BACKLOG = 1024
+BACKLOG = 4096
+"""Connections that wait to be accepted, where the kernel allows it. Whoever finds no room asks again a second later."""
 ACCEPTED_PER_TURN = 32
 """Connections that are accepted in one turn of the loop. libuv accepts one for each descriptor, so hundreds that come
 together would wait for as many turns, whoever comes behind them for all: each socket is listened on by copies."""
