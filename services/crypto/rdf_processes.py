@@ -9,7 +9,7 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
@@ -17,6 +17,7 @@ from proto.canonical import DECODE_ERRORS
 from proto.problem import InvalidProblem
 from services.crypto.data_integrity import ProofNotCheckedProblem
 from services.crypto.json_ld_contexts import UndefinedTermsProblem, UnknownContextProblem
+from services.crypto.message_process import MessageProcess, ProcessGoneError
 from services.crypto.messages import LENGTH_BYTES, framed
 from services.crypto.rdf_blank_nodes import UnsupportedJsonLdProblem
 from services.crypto.rdf_canonical import CanonicalForm
@@ -35,82 +36,6 @@ _PROBLEMS: dict[str, type[InvalidProblem]] = {
 _TOO_LONG = "What the document means takes too long to work out; its signature was not checked"
 
 
-class _WorkerGoneError(Exception):
-    """A process ended, or could not be started."""
-
-
-class _Worker:
-    """One process; it is asked one thing at a time."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self._is_ended = False
-
-    @classmethod
-    async def start(cls, program: Sequence[str]) -> Self:
-        """Return a process that is warm; raises `_WorkerGoneError`. None is left behind where this is cancelled."""
-        spawning = asyncio.ensure_future(_spawn(program))
-        try:
-            worker = cls(await asyncio.shield(spawning))
-        except OSError as error:
-            raise _WorkerGoneError from error
-        except asyncio.CancelledError:
-            await cls(await spawning).close()
-            raise
-        try:
-            async with asyncio.timeout(START_SECONDS_MAX):
-                await worker.answer()
-        except TimeoutError as error:
-            await worker.close()
-            raise _WorkerGoneError from error
-        except BaseException:
-            await worker.close()
-            raise
-        return worker
-
-    @property
-    def is_there(self) -> bool:
-        return not self._is_ended and self._process.returncode is None
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def ask(self, nodes: Sequence[bytes]) -> None:
-        """Send what is asked; raises `_WorkerGoneError` where the process has ended and nobody has seen it yet."""
-        assert self._process.stdin is not None
-        if self._process.stdin.is_closing():  # uvloop calls a write to it a RuntimeError
-            raise _WorkerGoneError
-        self._process.stdin.write(framed(list(nodes)))
-
-    async def answer(self) -> FormAnswers:
-        """Return what it says next; raises `_WorkerGoneError`."""
-        assert self._process.stdout is not None
-        try:
-            head = await self._process.stdout.readexactly(LENGTH_BYTES)
-            return _ANSWERS.decode(await self._process.stdout.readexactly(int.from_bytes(head)))
-        except (asyncio.IncompleteReadError, OSError, *DECODE_ERRORS) as error:
-            raise _WorkerGoneError from error
-
-    def end(self) -> None:
-        self._is_ended = True
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-
-    async def close(self) -> None:
-        self.end()
-        await self._process.wait()
-
-
-async def _spawn(program: Sequence[str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", *program),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        env={},
-    )
-
-
 class FormMakers:
     """Makes RDF forms while `processes` is entered; belongs to one loop."""
 
@@ -119,8 +44,8 @@ class FormMakers:
         self._count = process_count
         self._places = asyncio.Semaphore(process_count)
         self._slow = asyncio.Semaphore(max(1, process_count - 1))
-        self._idle: list[_Worker] = []
-        self._working: set[_Worker] = set()
+        self._idle: list[MessageProcess] = []
+        self._working: set[MessageProcess] = set()
         self._starting: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
@@ -154,7 +79,7 @@ class FormMakers:
                 return [ProofNotCheckedProblem("What documents mean cannot be worked out now; ask again")] * len(nodes)
             try:
                 found = await self._answered(worker, nodes)
-            except (_WorkerGoneError, TimeoutError):
+            except (ProcessGoneError, TimeoutError):
                 found = None
             finally:
                 self._give_back(worker)
@@ -162,21 +87,24 @@ class FormMakers:
             return [UnsupportedJsonLdProblem(_TOO_LONG)] * len(nodes)
         return [_read(item) for item in found]
 
-    async def _ready(self) -> _Worker | None:
+    async def _ready(self) -> MessageProcess | None:
         """Return a process that is there, one that gets warm now, or a new one; None where none can be started."""
         while not self._idle and self._starting:
             await asyncio.wait(self._starting, return_when=asyncio.FIRST_COMPLETED)
         worker = self._idle.pop() if self._idle else None
         if worker is None or not worker.is_there:
             try:
-                worker = await _Worker.start(self._program)
-            except _WorkerGoneError:
+                worker = await self._started()
+            except ProcessGoneError:
                 return None
         self._working.add(worker)
         return worker
 
-    async def _answered(self, worker: _Worker, nodes: Sequence[bytes]) -> tuple[FormAnswer, ...]:
-        """Return the answers; a process that does not answer is ended. Raises `_WorkerGoneError`, `TimeoutError`."""
+    async def _started(self) -> MessageProcess:
+        return await MessageProcess.start(self._program, _ANSWERS, seconds=START_SECONDS_MAX)
+
+    async def _answered(self, worker: MessageProcess, nodes: Sequence[bytes]) -> tuple[FormAnswer, ...]:
+        """Return the answers; a process that does not answer is ended. Raises `ProcessGoneError`, `TimeoutError`."""
         is_done = False
         answering = asyncio.ensure_future(self._asked(worker, nodes))
         try:
@@ -196,11 +124,11 @@ class FormMakers:
                 answering.cancel()
                 await asyncio.gather(answering, return_exceptions=True)
 
-    async def _asked(self, worker: _Worker, nodes: Sequence[bytes]) -> FormAnswers:
-        worker.ask(nodes)
-        return await worker.answer()
+    async def _asked(self, worker: MessageProcess, nodes: Sequence[bytes]) -> FormAnswers:
+        worker.send(list(nodes))
+        return await worker.heard(_ANSWERS)
 
-    def _give_back(self, worker: _Worker) -> None:
+    def _give_back(self, worker: MessageProcess) -> None:
         """Keep a process for the next, or begin another in place of one that was ended."""
         if worker.is_there:
             self._working.discard(worker)
@@ -208,17 +136,17 @@ class FormMakers:
         else:
             self._begin_another(worker)
 
-    def _begin_another(self, ended: _Worker | None, *, more: int = 0) -> None:
+    def _begin_another(self, ended: MessageProcess | None, *, more: int = 0) -> None:
         task = asyncio.create_task(self._begin(ended, more), name="rdf-worker")
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
 
-    async def _begin(self, ended: _Worker | None, more: int) -> None:
+    async def _begin(self, ended: MessageProcess | None, more: int) -> None:
         if ended is not None:
             await ended.close()
             self._working.discard(ended)
-        with contextlib.suppress(_WorkerGoneError):
-            self._idle.append(await _Worker.start(self._program))
+        with contextlib.suppress(ProcessGoneError):
+            self._idle.append(await self._started())
         if more:
             self._begin_another(None, more=more - 1)
 

@@ -169,11 +169,12 @@ async def test_entries_of_a_trail_and_applications_stay_where_the_rule_is_taken_
     assert (await office.client.get(path.removesuffix("/items/1/decision"))).body["state"] == "decided"
 
 
-class _Busy(EraseLearner):
-    """Erases nobody: a batch is at work for each learner."""
+class _Refuses(EraseLearner):
+    """Breaks over whoever comes first, one for each error, and erases the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, *errors: Exception) -> None:
         self.asked: list[str] = []
+        self._errors = iter(errors)
 
     async def erase(
         self,
@@ -187,41 +188,20 @@ class _Busy(EraseLearner):
         assert if_still is not None
         assert keyed is None
         self.asked.append(ref)
-        raise BusyProblem("A batch is at work")
+        if error := next(self._errors, None):
+            raise error
+        return ErasureAnswer(document_count=1, erased_at=from_ms(0))
 
 
 async def test_a_sweep_goes_on_to_the_next_learner_where_somebody_is_at_work_for_one(gateway: RunningGateway) -> None:
     office = await gateway.institution("waterland")
     await _aged(gateway, office)
     assert gateway.inside is not None
-    busy = _Busy()
+    busy = _Refuses(BusyProblem("A batch is at work"))
     parts = gateway.inside
     assert await Retention(parts.pool, parts.unit_of_work, busy, parts.log).sweep() == 0
     assert busy.asked == ["learner"]
     assert await _refs(gateway) == {"learner"}
-
-
-class _Breaks(EraseLearner):
-    """Breaks over whoever comes first, in a way that nobody has thought of."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    async def erase(
-        self,
-        tenant: Tenant,
-        ref: str,
-        *,
-        if_still: Callable[[Connection], Awaitable[bool]] | None = None,
-        keyed: KeyedRequest | None = None,
-    ) -> ErasureAnswer:
-        assert tenant.slug == "waterland"
-        assert if_still is not None
-        assert keyed is None
-        self.asked.append(ref)
-        if len(self.asked) == 1:
-            raise RuntimeError("nobody has thought of this")
-        return ErasureAnswer(document_count=1, erased_at=from_ms(0))
 
 
 async def test_a_sweep_goes_on_after_whoever_breaks_it_and_takes_a_trail_of_any_length(
@@ -232,7 +212,7 @@ async def test_a_sweep_goes_on_after_whoever_breaks_it_and_takes_a_trail_of_any_
     await office.issue((await office.describe("other")).achievement.uri, "another")
     await _aged(gateway, office)
     assert (await _change(office, "PATCH", {"audit_days": 60})).status == 200
-    parts, breaks = gateway.inside, _Breaks()
+    parts, breaks = gateway.inside, _Refuses(RuntimeError("nobody has thought of this"))
     assert parts is not None
     async with connected(gateway.database.owner_url, application_name="test") as connection:
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import jsonschema
 import yaml
-from referencing import Registry, Resource
+from referencing import Resource
 from referencing.jsonschema import DRAFT202012
 
 from tests.packages.conftest import ROOT, run, tool
+from tests.packages.schema_files import registry_of
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 OPERATOR = "monitoring.coreos.com/v1"
@@ -46,7 +47,7 @@ def schemas() -> Callable[[dict[str, Any]], list[str]]:
             json.loads((folder / Path(uri).name).read_text()), default_specification=DRAFT202012
         )
 
-    registry: Registry[Any] = Registry(retrieve=functools.cache(read))  # type: ignore[call-arg]  # a field under another name
+    registry = registry_of(read)
 
     def faults(document: dict[str, Any]) -> list[str]:
         if document["apiVersion"] == OPERATOR:

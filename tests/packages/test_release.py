@@ -2,15 +2,15 @@
 
 import json
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema
-from referencing import Registry, Resource
+from referencing import Resource
 from referencing.jsonschema import DRAFT7
 
 from tests.packages.conftest import ROOT, run, tool
+from tests.packages.schema_files import registry_of
 from tests.support.bill_of_materials import VENDORED, bill_of_materials, locked
 
 SCHEMAS = ".python/cyclonedx/schema/_res"
@@ -46,7 +46,7 @@ def test_the_bill_is_one_by_cyclonedx_own_schema() -> None:
         )
         return Resource.from_contents(json.loads((folder / name).read_text()), default_specification=DRAFT7)
 
-    registry: Registry[Any] = Registry(retrieve=cache(read))  # type: ignore[call-arg]  # a field under another name
+    registry = registry_of(read)
     validator = jsonschema.Draft7Validator({"$ref": "bom-1.6.SNAPSHOT.schema.json"}, registry=registry)
     faults = [f"{error.json_path}: {error.message[:200]}" for error in validator.iter_errors(bill_of_materials())]
     assert not faults, faults

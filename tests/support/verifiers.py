@@ -1,6 +1,5 @@
 """A verifier over a served log, as its users see it."""
 
-import asyncio
 import contextlib
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,6 +14,7 @@ from proto.wire.verifier import Answer
 from services.edge import Log, listening
 from services.verifier.app import make_app
 from services.verifier.config import Config
+from tests.support import ledgers
 from tests.support.awarded import Awarded
 from tests.support.served_logs import ServedLog, served
 from tests.support.worlds import World, lately
@@ -72,9 +72,12 @@ class Verifier:
 
 
 async def until(ask: Callable[[], Awaitable[bool]], *, seconds: float = 120.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await ask():  # noqa: ASYNC110 - what is waited for is in another program's hands
-            await asyncio.sleep(0.02)
+    """Wait until the answer is yes; fails after so many seconds."""
+
+    async def is_so() -> bool | None:
+        return await ask() or None
+
+    await ledgers.until(is_so, "what a test waits for", seconds=seconds)
 
 
 def codes(answer: dict[str, Any]) -> dict[str, str]:

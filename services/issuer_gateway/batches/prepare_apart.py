@@ -6,18 +6,15 @@ places on a status list, which are never given again; the process ends with its 
 """
 
 import asyncio
-import contextlib
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from proto.canonical import DECODE_ERRORS
 from proto.documents.annex_i import AnnexGate
 from proto.ids import BatchId, InstitutionId
 from proto.moment import Moment
-from services.crypto.messages import LENGTH_BYTES, framed
+from services.crypto.message_process import MessageProcess, ProcessGoneError
 from services.issuer_gateway.achievements.document_parts import AchievementParts
 from services.issuer_gateway.batches.batch_upload import BatchPart
 from services.issuer_gateway.batches.prepare_process import AwardsKnown, AwardsNamed, PartAsked, PartMade, RowMade
@@ -63,73 +60,6 @@ class ReadyRow(NamedTuple):
     said: bytes
 
 
-class _GoneError(Exception):
-    """The process has ended, could not be started, or takes too long."""
-
-
-class _Process:
-    """The process; it is asked one thing at a time, and is to be closed where it was not heard out."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    @classmethod
-    async def start(cls, program: Sequence[str]) -> Self:
-        """Return a process that is warm; raises `_GoneError`. None is left behind where this is cancelled."""
-        spawning = asyncio.ensure_future(_spawn(program))
-        try:
-            found = cls(await asyncio.shield(spawning))
-        except OSError as error:
-            raise _GoneError from error
-        except asyncio.CancelledError:
-            await cls(await spawning).close()
-            raise
-        try:
-            await found.answer(_GREETING, seconds=START_SECONDS_MAX)
-        except BaseException:
-            await found.close()
-            raise
-        return found
-
-    @property
-    def pid(self) -> int:
-        """Its id."""
-        return self._process.pid
-
-    async def ask(self, question: PartAsked | AwardsKnown, answer: "msgspec.msgpack.Decoder[_T]") -> _T:
-        """Return the answer to a question; raises `_GoneError`."""
-        stdin = self._process.stdin
-        if stdin is None or stdin.is_closing():
-            raise _GoneError
-        stdin.write(framed(question))
-        return await self.answer(answer, seconds=ANSWER_SECONDS_MAX)
-
-    async def answer(self, answer: "msgspec.msgpack.Decoder[_T]", *, seconds: float) -> _T:
-        """Return what it says next; raises `_GoneError`."""
-        assert self._process.stdout is not None
-        try:
-            async with asyncio.timeout(seconds):
-                head = await self._process.stdout.readexactly(LENGTH_BYTES)
-                return answer.decode(await self._process.stdout.readexactly(int.from_bytes(head)))
-        except (asyncio.IncompleteReadError, OSError, TimeoutError, *DECODE_ERRORS) as error:
-            raise _GoneError from error
-
-    async def close(self) -> None:
-        """End it, whatever it is doing."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
-
-
-async def _spawn(program: Sequence[str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", *program),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        env={},
-    )
-
-
 class PrepareApart:
     """Has the process while large files are worked on. `annex_gate` and `verifier_url` are the gateway's."""
 
@@ -152,7 +82,7 @@ class PrepareApart:
         self._program = program
         self._rows_min = rows_min
         self._one = asyncio.Lock()
-        self._process: _Process | None = None
+        self._process: MessageProcess | None = None
         self._starting: asyncio.Task[None] | None = None
         self._left_alone: BatchId | None = None
         """The batch with which the process ended, or could not be started: it is done here."""
@@ -173,7 +103,7 @@ class PrepareApart:
                 return {}
             try:
                 return await self._exchanged(process, batch, tenant, part, now=now)
-            except _GoneError:
+            except ProcessGoneError:
                 self._left_alone = batch.batch_id
                 await self._end()
                 return {}
@@ -201,12 +131,12 @@ class PrepareApart:
 
     async def _start(self, batch_id: BatchId) -> None:
         try:
-            self._process = await _Process.start(self._program)
-        except _GoneError:
+            self._process = await MessageProcess.start(self._program, _GREETING, seconds=START_SECONDS_MAX)
+        except ProcessGoneError:
             self._left_alone = batch_id
 
     async def _exchanged(
-        self, process: _Process, batch: BackgroundBatch, tenant: Tenant, part: BatchPart, *, now: Moment
+        self, process: MessageProcess, batch: BackgroundBatch, tenant: Tenant, part: BatchPart, *, now: Moment
     ) -> dict[int, ReadyRow]:
         asked = PartAsked(
             tenant,
@@ -218,13 +148,13 @@ class PrepareApart:
             self._verifier_url,
             now,
         )
-        named = await process.ask(asked, _NAMED)
+        named = await _answer(process, asked, _NAMED)
         known = await self._find(tenant.institution_id, named.uris)
         await self._status_lists.reserve(tenant, named.count)
         places = [await self._status_lists.place(tenant) for _ in range(named.count)]
         used: set[int] = set()
         try:
-            made = await process.ask(AwardsKnown(dict(known), tuple(places)), _MADE)
+            made = await _answer(process, AwardsKnown(dict(known), tuple(places)), _MADE)
             rows = await _decoded(made.rows)
             used |= {row.place for row in rows}
         finally:
@@ -260,6 +190,18 @@ class PrepareApart:
         process, self._process = self._process, None
         if process is not None:
             await process.close()
+
+
+async def _answer(
+    process: MessageProcess, question: PartAsked | AwardsKnown, answer: "msgspec.msgpack.Decoder[_T]"
+) -> _T:
+    """Return the answer to a question; raises `ProcessGoneError`, also for a process that is silent."""
+    process.send(question)
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            return await process.heard(answer)
+    except TimeoutError as error:
+        raise ProcessGoneError from error
 
 
 async def _decoded(rows: Sequence[msgspec.Raw]) -> list[RowMade]:
