@@ -10,13 +10,13 @@ A condemned key may touch every credential of an institution: then every bit is 
 
 import asyncio
 import contextlib
+import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 import msgspec
-import nacl.utils
 
 from proto import events
 from proto.documents.status_list import (
@@ -50,6 +50,8 @@ from services.persistence.postgres_errors import OUTAGE_ERRORS, CommitUnknownErr
 SECRET_BYTES = 32
 _Key = TypeVar("_Key", bound=Hashable)
 BLOCK_PLACES = 64
+PLACES_AHEAD_MAX = 4_096
+"""For rows of a file that are still to come. What is at hand is lost with the process; a list has 131,072 places."""
 REVIEW_ROWS = 1_000
 LISTS_AT_ONCE = 1_000
 _MS = 1_000
@@ -174,12 +176,17 @@ class StatusLists:
         """Have places again that were given for documents which are stored nowhere, and never will be."""
         self._blocks.take_back(places)
 
-    async def reserve(self, tenant: Tenant, count: int) -> None:
-        """Have so many places at hand, if the open list has them: one taking for all of a batch's rows."""
+    async def reserve(self, tenant: Tenant, count: int, *, following: int = 0) -> None:
+        """Have so many places at hand, if the open list has them: one taking for all of a batch's rows.
+
+        Where some are missing, those for `following` rows are taken with them, up to `PLACES_AHEAD_MAX`: each taking
+        waits for two disks.
+        """
         async with self._taking.of(tenant.institution_id):
             missing = count - len(self._blocks.of(tenant.institution_id))
             if missing > 0:
-                self._blocks.take_back(await self._take(tenant, max(BLOCK_PLACES, missing)))
+                wanted = missing + min(following, PLACES_AHEAD_MAX)
+                self._blocks.take_back(await self._take(tenant, max(BLOCK_PLACES, wanted)))
 
     async def _take(self, tenant: Tenant, wanted: int) -> list[Given]:
         """(1) What the vault says was given; (2) count more as given; (3) tell the vault; only then use them."""
@@ -205,7 +212,9 @@ class StatusLists:
         opened = await status_lists.open_list(connection, institution_id)
         while opened is None or opened.allocated_count >= opened.entry_count or before > _given(opened):
             number = 1 + max(await status_lists.newest_number(connection, institution_id), before[0])
-            sealed = self._keystore.seal(nacl.utils.random(SECRET_BYTES), "status-list", _name(institution_id, number))
+            sealed = self._keystore.seal(
+                secrets.token_bytes(SECRET_BYTES), "status-list", _name(institution_id, number)
+            )
             await status_lists.begin(
                 connection, institution_id, number, sealed_secret=sealed, entry_count=ENTRY_COUNT_MIN
             )

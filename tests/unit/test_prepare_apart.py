@@ -38,6 +38,7 @@ class Register:
         self.stored = stored
         self.is_away = False
         self.given = 0
+        self.reserved: list[tuple[int, int]] = []
         self.back: list[Given] = []
 
     async def find(self, institution_id: InstitutionId, uris: Sequence[str]) -> Mapping[str, StoredAchievement]:
@@ -48,8 +49,10 @@ class Register:
         known = {self.stored.achievement.uri: self.stored, self.stored.achievement_id: self.stored}
         return {uri: known[uri] for uri in uris if uri in known}
 
-    async def reserve(self, tenant: Tenant, count: int) -> None:
-        """Nothing is to be done: there are as many as are asked for."""
+    async def reserve(self, tenant: Tenant, count: int, *, following: int = 0) -> None:
+        """Note what is asked for; there are as many."""
+        assert tenant is self.tenant
+        self.reserved.append((count, following))
 
     async def place(self, tenant: Tenant) -> Given:
         """Return the next place."""
@@ -85,13 +88,13 @@ def is_there(apart: PrepareApart) -> bool:
     return apart.pid is not None
 
 
-def batch_of(register: Register, name: str = "b1", *, is_dry_run: bool = False) -> BackgroundBatch:
-    """Return a file of awards that is worked on."""
+def batch_of(register: Register, name: str = "b1", *, is_dry_run: bool = False, row_count: int = 6) -> BackgroundBatch:
+    """Return a file of awards that is worked on, of which one row has its result."""
     return BackgroundBatch(
         batch_id=BatchId(name),
         institution_id=register.tenant.institution_id,
         request_fingerprint=b"",
-        row_count=4,
+        row_count=row_count,
         kind="awards",
         is_background=True,
         is_dry_run=is_dry_run,
@@ -99,7 +102,7 @@ def batch_of(register: Register, name: str = "b1", *, is_dry_run: bool = False) 
         may_issue=True,
         state="running",
         key_id=None,
-        accepted_count=0,
+        accepted_count=1,
         refused_count=0,
         repeated_count=0,
         on_repeat=None,
@@ -172,6 +175,19 @@ async def test_right_rows_come_back_as_they_would_be_made_here_and_wrong_ones_ar
         await apart.close()
 
 
+async def test_places_for_the_rows_to_come_are_asked_for_with_those_of_the_part(register: Register) -> None:
+    apart = apart_of(register)
+    try:
+        await started(apart, register, batch_of(register, row_count=1_000))
+        ((count, following),) = register.reserved
+        assert count + following == 999
+        register.reserved.clear()
+        await started(apart, register, batch_of(register))
+        assert register.reserved == [(count, max(0, 5 - count))]
+    finally:
+        await apart.close()
+
+
 async def test_a_process_that_ends_leaves_its_file_to_us_and_the_next_file_has_another(register: Register) -> None:
     apart = apart_of(register)
     try:
@@ -194,7 +210,7 @@ async def test_a_process_that_ends_leaves_its_file_to_us_and_the_next_file_has_a
 
 async def test_small_files_dry_runs_and_a_process_that_does_not_start_are_left_to_us(register: Register) -> None:
     for apart, batch in (
-        (apart_of(register, rows_min=5), batch_of(register)),
+        (apart_of(register, rows_min=7), batch_of(register)),
         (apart_of(register), batch_of(register, is_dry_run=True)),
         (apart_of(register, program=("-c", "pass")), batch_of(register)),
     ):

@@ -43,8 +43,8 @@ Find = Callable[[InstitutionId, Sequence[str]], Awaitable[Mapping[str, StoredAch
 class GivesPlaces(Protocol):
     """Who gives places on status lists, and has them back."""
 
-    async def reserve(self, tenant: Tenant, count: int) -> None:
-        """Have so many places at hand."""
+    async def reserve(self, tenant: Tenant, count: int, *, following: int = 0) -> None:
+        """Have so many places at hand; where some are missing, as far as possible those for `following` rows too."""
 
     async def place(self, tenant: Tenant) -> Given:
         """Return a place that nobody had before and nobody gets after."""
@@ -150,7 +150,8 @@ class PrepareApart:
         )
         named = await _answer(process, asked, _NAMED)
         known = await self._find(tenant.institution_id, named.uris)
-        await self._status_lists.reserve(tenant, named.count)
+        following = max(0, batch.rows_left - named.count)
+        await self._status_lists.reserve(tenant, named.count, following=following)
         places = [await self._status_lists.place(tenant) for _ in range(named.count)]
         used: set[int] = set()
         try:

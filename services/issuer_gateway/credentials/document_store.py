@@ -4,9 +4,10 @@ If we crash before the COMMIT, a fresh learner's key may be left over: it opens 
 """
 
 import asyncio
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+
+import uuid_utils
 
 from proto.ids import CredentialId, LearnerId
 from proto.problem import BusyProblem
@@ -26,8 +27,11 @@ _ROWS_AT_A_TIME = 16
 
 
 async def learners_for(connection: Connection, tenant: Tenant, refs: Sequence[str]) -> dict[str, StoredLearner]:
-    """Return the institution's learners of these names, made where they are new, and keep them from being erased."""
-    wanted = [StoredLearner(learner_id=LearnerId(str(uuid.uuid4())), ref=ref) for ref in dict.fromkeys(refs)]
+    """Return the institution's learners of these names, made where they are new, and keep them from being erased.
+
+    Ids of new ones follow each other in time (RFC 9562, version 7), so their keys and rows lie together.
+    """
+    wanted = [StoredLearner(learner_id=LearnerId(str(uuid_utils.uuid7())), ref=ref) for ref in dict.fromkeys(refs)]
     return await get_or_add(connection, tenant.institution_id, wanted)
 
 

@@ -32,6 +32,8 @@ _NOT_SAID = ("achievement", "type")
 _NOT_SAID_OF_RESULTS = ("id", "type")
 _NOT_CONTENT = ("prerequisites", "prerequisite_documents", "on_repeat")
 _DECODE = msgspec.json.Decoder(dict[str, Any]).decode
+_FROM_U_0300 = bytes(range(0xCC, 0x100))
+"""With which UTF-8 begins every letter from U+0300 on, the first mark."""
 _REMEDY = (
     "Say in `on_repeat` what is meant: `replace` (the earlier one is revoked and names this one) or `repeat` (the "
     "learner holds both)"
@@ -249,7 +251,22 @@ def content_of(award: Award, zone: tzinfo) -> bytes:
         "valid_from": award.begins_in(zone),
         "valid_until": award.ends_in(zone),
     }
-    return msgspec.json.encode(_plain(said | moments), order="sorted")
+    text = msgspec.json.encode(said | moments, order="sorted")
+    return text if _is_plain(text) else msgspec.json.encode(_plain(said | moments), order="sorted")
+
+
+def _is_plain(text: bytes) -> bool:
+    """Tell whether no text within JSON changes where it is made plain, as is so of nearly all; False where in doubt.
+
+    So it is where none begins or ends with a blank, and all letters are among the first 768 of Unicode: their normal
+    form is they themselves.
+    """
+    if b"\\" in text or b'" ' in text or b' "' in text:
+        return False
+    if text.isascii():
+        return True
+    has_blanks = b"\xc2\x85" in text or b"\xc2\xa0" in text
+    return not has_blanks and len(text.translate(None, _FROM_U_0300)) == len(text)
 
 
 def _plain(value: Any) -> Any:

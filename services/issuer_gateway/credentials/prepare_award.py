@@ -1,10 +1,10 @@
 """From an award to its document and its signed event: all that needs no transaction. Stores nothing."""
 
+import secrets
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
-import nacl.utils
 
 from proto import events
 from proto.documents.annex_i import AnnexGate
@@ -48,7 +48,7 @@ class UnknownAchievementProblem(NotFoundProblem):
 
 def fresh_document_id() -> str:
     """Return `urn:uuid:` and a random UUID of version 4: 122 bits that nobody can guess (DESIGN 3.1)."""
-    return document_id_of(nacl.utils.random(DOCUMENT_ID_BYTES))
+    return document_id_of(secrets.token_bytes(DOCUMENT_ID_BYTES))
 
 
 def document_id_of(secret: bytes) -> str:
@@ -213,13 +213,13 @@ class PrepareAward:
         """Return the credential of an award of which all but its learner was judged before."""
         notes = (*check_awarded(award.learner), *draft.notes)
         place = None if is_dry else await self._status_lists.place(tenant)
-        secrets = nacl.utils.random(SEED_BYTES + DOCUMENT_ID_BYTES)
-        seed = secrets[:SEED_BYTES]
+        drawn = secrets.token_bytes(SEED_BYTES + DOCUMENT_ID_BYTES)
+        seed = drawn[:SEED_BYTES]
         made = draft.filled(
             award.learner,
             tenant.did,
             seed,
-            document_id=document_id_of(secrets[SEED_BYTES:]),
+            document_id=document_id_of(drawn[SEED_BYTES:]),
             credential_status=place.entry if place else None,
         )
         return PreparedAward(
@@ -247,7 +247,7 @@ class PrepareAward:
     ) -> _Named:
         """Return a document under its name, by the rules that are in force as far as the log is followed (DESIGN 9)."""
         if self._writer.rules_version >= COMMITMENTS_FROM:
-            seed = nacl.utils.random(SEED_BYTES)
+            seed = secrets.token_bytes(SEED_BYTES)
             made = committed(document, tenant.did, seed, achievement=part.claim)
             return _Named(made.document, made.credential_id, made.commitment, None, seed)
         name = credential_id_of(document, tenant.did)

@@ -5,12 +5,12 @@ transaction that ends the batch. A key that was noted and not destroyed goes wit
 one without a batch goes after a day.
 """
 
+import secrets
 import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import msgspec
-import nacl.utils
 
 from proto.ids import BatchId, BatchKeyId
 from services.issuer_gateway.keys.keystore import KEY_BYTES, DataKey, Keystore
@@ -38,8 +38,8 @@ class BatchKey:
     @classmethod
     def fresh(cls, fingerprint_key: bytes | None = None) -> "BatchKey":
         """Return a new key; with the fingerprints of an older one, where rows of that one's batch are sealed anew."""
-        made = fingerprint_key or nacl.utils.random(KEY_BYTES)
-        return cls(nacl.utils.random(KEY_BYTES) + made, key_id=BatchKeyId(str(uuid.uuid4())))
+        made = fingerprint_key or secrets.token_bytes(KEY_BYTES)
+        return cls(secrets.token_bytes(KEY_BYTES) + made, key_id=BatchKeyId(str(uuid.uuid4())))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"

@@ -8,12 +8,12 @@ import functools
 import hashlib
 import hmac
 import os
+import secrets
 from pathlib import Path
 from typing import Literal
 
 import nacl.bindings
 import nacl.exceptions
-import nacl.utils
 
 from proto.ids import LearnerId
 from proto.problem import Problem
@@ -84,7 +84,7 @@ class DataKey:
 
     def seal(self, plain: bytes, purpose: Purpose, name: str) -> bytes:
         """Return version ‖ 24 random bytes ‖ ciphertext and tag, bound to `purpose` and `name`."""
-        nonce = nacl.utils.random(_NONCE_BYTES)
+        nonce = secrets.token_bytes(_NONCE_BYTES)
         about = _associated(purpose, name)
         return (
             _VERSION + nonce + nacl.bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(plain, about, nonce, self._key)
@@ -130,7 +130,7 @@ class Keystore(DataKey):
 
     def new_learner_key(self, learner_id: LearnerId) -> tuple[DataKey, bytes]:
         """Return a new learner's key, and the same sealed, which `learner_key` opens."""
-        key = nacl.utils.random(KEY_BYTES)
+        key = secrets.token_bytes(KEY_BYTES)
         return DataKey(key), self.seal(key, "learner-key", learner_id)
 
     def learner_key(self, sealed: bytes, learner_id: LearnerId) -> DataKey:
@@ -142,6 +142,6 @@ def create_master_key(path: Path) -> None:
     """Write 32 random bytes to a new file of mode 0600; raises `FileExistsError` where there is one already."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(nacl.utils.random(KEY_BYTES))
+        file.write(secrets.token_bytes(KEY_BYTES))
         file.flush()
         os.fsync(file.fileno())

@@ -57,6 +57,11 @@ class BackgroundBatch(msgspec.Struct, frozen=True, kw_only=True):
         """Whether nothing more is done for it."""
         return self.state not in {"waiting", "running"}
 
+    @property
+    def rows_left(self) -> int:
+        """How many of its rows have no result yet."""
+        return self.row_count - self.accepted_count - self.refused_count - self.repeated_count
+
 
 class NewBatch(msgspec.Struct, frozen=True, kw_only=True):
     """A batch whose parts are all stored and that is to be worked on."""
