@@ -151,6 +151,7 @@ async def test_nobody_alters_a_trail_in_the_database_itself(gateway: RunningGate
 
 @pytest.mark.parametrize("gateway_settings", [NO_WAIT])
 async def test_what_was_not_carried_out_is_not_recorded_as_done(gateway: RunningGateway) -> None:
+    await gateway.ready()
     office = await gateway.tenant("waterland")
     await office.describe()
     refused = await office.client.post("/v1/credentials", office.award("hydrology"))

@@ -203,6 +203,7 @@ async def test_what_the_rules_refuse_is_refused_at_once_and_not_stored(gateway: 
 
 @pytest.mark.parametrize("gateway_settings", [NO_WAIT])
 async def test_an_institution_that_is_not_admitted_is_told_so(gateway: RunningGateway) -> None:
+    await gateway.ready()
     office = await gateway.tenant("waterland")
     described = await office.describe()
     answered = await office.client.post("/v1/credentials", office.award(described.achievement.uri))

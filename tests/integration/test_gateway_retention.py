@@ -37,10 +37,13 @@ LEARNER_TABLES = {
 }
 """Every table whose rows lead to a learner, and what an erasure does to it."""
 _LED_TO = """
-    WITH RECURSIVE reached (name) AS (
+    WITH RECURSIVE refers (name, referred_to) AS (
+        SELECT conrelid, confrelid FROM pg_constraint WHERE contype = 'f' AND conrelid <> 'institution'::regclass
+        UNION SELECT tgrelid, regexp_split_to_table(obj_description(oid, 'pg_trigger'), ', ')::regclass
+        FROM pg_trigger WHERE tgname = 'refers'
+    ), reached (name) AS (
         SELECT 'learner'::regclass::oid
-        UNION SELECT conrelid FROM pg_constraint JOIN reached ON confrelid = reached.name
-        WHERE contype = 'f' AND conrelid <> 'institution'::regclass)
+        UNION SELECT refers.name FROM refers JOIN reached ON referred_to = reached.name)
     SELECT name::regclass::text FROM reached
     UNION SELECT table_name FROM information_schema.columns
         WHERE table_schema = 'public' AND column_name IN ('learner_id', 'application_id', 'ref', 'learner_ref')"""

@@ -252,6 +252,14 @@ class RunningGateway:
         assert answered.status == 201, answered
         return Office(self, answered.as_(InstitutionCreated))
 
+    async def ready(self) -> None:
+        """Wait until the gateway has followed the log: until then it does not know by which rules it prepares."""
+
+        async def ask() -> bool | None:
+            return True if (await self.client().get("/readyz")).status == 200 else None
+
+        await until(ask, "the gateway is ready")
+
     async def admit(self, office: Office) -> None:
         """Have the registrar admit the institution, and wait until the gateway has followed it."""
         request = msgspec.structs.asdict(office.created.admission_request)

@@ -33,7 +33,7 @@ CREATE TRIGGER is_referred_to BEFORE DELETE OR TRUNCATE OR UPDATE OF credential_
 -- These refer, and are not referred to: they may go, but refer to nothing else later.
 CREATE TRIGGER refers_as_added BEFORE UPDATE OF credential_id, institution_id, list_number
     ON status_place FOR EACH STATEMENT EXECUTE FUNCTION refuse_loss();
-CREATE TRIGGER refers_as_added BEFORE UPDATE OF batch_id, credential_id, event_id
+CREATE TRIGGER refers_as_added BEFORE UPDATE OF batch_id, credential_id
     ON batch_row FOR EACH STATEMENT EXECUTE FUNCTION refuse_loss();
 CREATE TRIGGER refers_as_added BEFORE UPDATE OF outbox_id
     ON outbox_stream FOR EACH STATEMENT EXECUTE FUNCTION refuse_loss();
@@ -152,9 +152,6 @@ END
 $$;
 CREATE TRIGGER refers AFTER INSERT ON credential REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION check_credentials_added();
--- An event that is said again in place of one that was void is the one thing of these that changes.
-CREATE TRIGGER refers_later AFTER UPDATE ON credential REFERENCING NEW TABLE AS added
-    FOR EACH STATEMENT EXECUTE FUNCTION check_credentials_added();
 CREATE TRIGGER refers AFTER INSERT ON learner REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION check_learners_added();
 CREATE TRIGGER refers AFTER INSERT ON status_place REFERENCING NEW TABLE AS added
@@ -163,6 +160,17 @@ CREATE TRIGGER refers AFTER INSERT ON batch_row REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION check_batch_rows_added();
 CREATE TRIGGER refers AFTER INSERT ON outbox_stream REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION check_outbox_streams_added();
+-- An event that is said again in place of one that was void is the one thing of these that changes.
+CREATE TRIGGER refers_later AFTER UPDATE ON credential REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION check_credentials_added();
+CREATE TRIGGER refers_later AFTER UPDATE ON batch_row REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION check_batch_rows_added();
+-- For who reads the catalogue: what a constraint would say.
+COMMENT ON TRIGGER refers ON credential IS 'achievement_revision, outbox, document_part, learner';
+COMMENT ON TRIGGER refers ON learner IS 'institution';
+COMMENT ON TRIGGER refers ON status_place IS 'status_list, credential';
+COMMENT ON TRIGGER refers ON batch_row IS 'batch, outbox, credential';
+COMMENT ON TRIGGER refers ON outbox_stream IS 'outbox';
 
 ALTER TABLE credential
     DROP CONSTRAINT credential_institution_id_fkey,
