@@ -26,6 +26,15 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "many answer, and one more replays",
         ),
     ] = 1
+    worker_silence_seconds_max: Annotated[
+        float,
+        Meta(
+            ge=3,
+            le=3_600,
+            description="Seconds for which a worker may hang before it is ended and started again; what it waits for a "
+            "processor or a disk does not count",
+        ),
+    ] = 60.0
     public_url: Annotated[
         str | None,
         Meta(

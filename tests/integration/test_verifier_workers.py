@@ -1,17 +1,13 @@
 """A verifier of several processes, started as an operator starts it: one replays, the others answer on one port."""
 
 import asyncio
-import contextlib
-import json
 import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import msgspec
 import pytest
 import uvloop
@@ -27,98 +23,20 @@ from services.verifier.processes.exposition import Exposition
 from services.verifier.processes.supervisor import reserved
 from services.verifier.replay.settings_pipe import hand_settings
 from services.verifier.replay.shared_state import CAPACITY_BYTES, RemoteHealth, SharedState, SharedStateReader
-from tests.support.awarded import Awarded, award
-from tests.support.ports import free_port
+from tests.support.awarded import award
 from tests.support.served_logs import ServedLog, served
 from tests.support.verifier_keys import make_key
+from tests.support.verifier_processes import WORKERS, running, start
 from tests.support.verifiers import until
 from tests.support.worlds import START, World, lately
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux deals a shared port's connections out")
-WORKERS = 3
 
 
 class Settings(msgspec.Struct):
     """Some settings."""
 
     name: str
-
-
-class Processes:
-    """A running verifier, asked over a new connection each time, so that the kernel deals the questions out."""
-
-    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
-        self.process, self.url, self.lines = process, f"http://127.0.0.1:{port}", list[dict[str, Any]]()
-
-    async def ask(self, path: str, **headers: str) -> tuple[int, Any]:
-        async with aiohttp.ClientSession() as session, session.get(self.url + path, headers=headers) as response:
-            text = await response.text()
-            return response.status, json.loads(text) if "json" in response.content_type else text
-
-    async def verdicts(self, awarded: Awarded, count: int = 24) -> set[str]:
-        found = [await self.ask(f"/v1/credentials/{awarded.credential_id}") for _ in range(count)]
-        return {answer["verdict"] if status == 200 else str(status) for status, answer in found}
-
-    async def all_say(self, awarded: Awarded, verdict: str) -> None:
-        """Wait until every process gives this verdict."""
-
-        async def ask() -> bool:
-            return await self.verdicts(awarded) == {verdict}
-
-        await until(ask)
-
-    def pids(self) -> dict[str, int]:
-        """Return the processes that answer, by name."""
-        return {line["worker"]: line["pid"] for line in self.lines if line["event"] == "worker_started"}
-
-    async def read(self) -> None:
-        """Keep what it logs, until it ends."""
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
-            self.lines.append(json.loads(line))
-
-    async def logs(self, event: str, **values: Any) -> None:
-        """Wait for a line of the log."""
-
-        async def ask() -> bool:
-            return any(line["event"] == event and values.items() <= line.items() for line in self.lines)
-
-        await until(ask)
-
-
-async def start(log: ServedLog, file: Path, port: int, **settings: str) -> asyncio.subprocess.Process:
-    names = {
-        "ledger_url": log.url,
-        "log_verifier_key": log.world.log_key.verifier.text,
-        "database_file": str(file),
-        "port": str(port),
-        "workers": str(WORKERS),
-        "poll_seconds": "1",
-        "backoff_seconds_max": "0.1",
-        **settings,
-    }
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services", "verifier"),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **{f"CREDENTIFY_VERIFIER_{name.upper()}": value for name, value in names.items()}},
-    )
-
-
-@contextlib.asynccontextmanager
-async def running(log: ServedLog, file: Path, **settings: str) -> AsyncIterator[Processes]:
-    port = free_port()
-    found = Processes(await start(log, file, port, **settings), port)
-    reading = asyncio.create_task(found.read())
-    try:
-        await found.logs("started", workers=WORKERS)
-        yield found
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            found.process.send_signal(signal.SIGCONT)
-            found.process.terminate()
-        await found.process.wait()
-        await reading
 
 
 @pytest.fixture
@@ -193,8 +111,8 @@ async def test_a_faulty_log_is_known_to_all_at_once(log: ServedLog, tmp_path: Pa
 
 async def test_a_quota_is_counted_by_all_together(log: ServedLog, tmp_path: Path) -> None:
     key = await make_key(tmp_path / "keys.toml", "ats-example", "--requests-per-minute", "20")
-    settings = {"api_keys_file": str(tmp_path / "keys.toml")}
-    async with running(log, tmp_path / "projection.sqlite", **settings) as verifier:
+    file, keys = tmp_path / "projection.sqlite", str(tmp_path / "keys.toml")
+    async with running(log, file, api_keys_file=keys) as verifier:
         path, headers = "/v1/statistics", {"Authorization": f"Bearer {key}"}
         statuses = [(await verifier.ask(path, **headers))[0] for _ in range(50)]
     assert statuses == [200] * 20 + [429] * 30

@@ -129,6 +129,7 @@ CASES: dict[str, AlarmCase] = {
     "VerifierStale": one('credentify_verifier_log_state{job="v",state="stale"}', "1x60", "0x60"),
     "ClockBehind": one("credentify_verifier_clock_behind_seconds", "11x60", "9x60"),
     "WorkersMissing": one("credentify_verifier_workers", "4x5 3x60", "4x5 3 4x60"),
+    "WorkerHung": one("credentify_verifier_workers_hung_total", "0x10 1x60", "0x60"),
     "OutboxWaiting": one("credentify_gateway_outbox_oldest_pending_seconds", "130x60", "110x60"),
     "EventsRefused": one("credentify_gateway_outbox_refused_events", "0x15 2x60", "2x60"),
 }

@@ -286,6 +286,17 @@ async def test_processes_of_a_verifier_that_end_again_and_again(stand: Stand) ->
     await watch.ends("WorkersMissing")
 
 
+@pytest.mark.drill("WorkerHung")
+async def test_a_process_of_a_verifier_that_is_stopped_and_does_not_end(stand: Stand) -> None:
+    ledger = await stand.ledger()
+    verifier = await stand.verifier(ledger.url, ledger.verifier_key, workers=2, worker_silence_seconds_max=3.0)
+    watch = await stand.watch()
+    await watch.until("credentify_verifier_workers == 2")
+    os.kill(workers_of(verifier.pid)[0], signal.SIGSTOP)
+    await watch.fires("WorkerHung")
+    await watch.until("credentify_verifier_workers == 2")
+
+
 def workers_of(pid: int) -> list[int]:
     """Return the processes that answer, of a verifier that has several."""
     children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

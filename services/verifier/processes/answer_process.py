@@ -1,11 +1,13 @@
 """One process that answers from what another one replays: `python -m services.verifier.processes.answer_process`.
 
 It is told everything in one line on standard input, and ends when that is closed: whatever happens to the process that
-replays, none that answers is left behind. Asked to interrupt (Ctrl-C reaches all), it waits for that too.
+replays, none that answers is left behind. Asked to interrupt (Ctrl-C reaches all), it waits for that too. It says each
+second that it has its turns; asked by `TRACE_SIGNAL`, whatever it does, it writes to standard error where it is.
 """
 
 import asyncio
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
@@ -21,26 +23,32 @@ from services.settings import decode_settings
 from services.verifier.app import Shared, make_answering_app
 from services.verifier.config import Config
 from services.verifier.processes.exposition import Exposition
+from services.verifier.processes.heartbeat import keep_beating
+
+TRACE_SIGNAL = signal.SIGUSR2
 
 
 class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What the process is told; the port in `config` is the one that all share."""
+    """What the process is told; the port in `config` is the one that all share, `beats_to` an open descriptor."""
 
     name: str
     config: Config
     folder: Path
     shared: Shared
+    beats_to: int | None = None
 
 
 async def work(worker: WorkerConfig, stop: asyncio.Event) -> None:
     """Answer until told to stop."""
     log, exposition = Log("verifier", sys.stdout.buffer), Exposition(worker.folder, worker.name)
     app = make_answering_app(worker.config, worker.shared, log=log, expose=exposition.expose)
-    writing: list[asyncio.Task[None]] = []
+    beside: list[asyncio.Task[None]] = []
 
     def started(_: object) -> None:
-        writing.append(asyncio.create_task(exposition.keep_writing(app[REGISTRY]), name="exposition"))
+        beside.append(asyncio.create_task(exposition.keep_writing(app[REGISTRY]), name="exposition"))
 
+    if worker.beats_to is not None:
+        beside.append(asyncio.create_task(keep_beating(worker.beats_to), name="beats"))
     try:
         await serve(
             app,
@@ -51,7 +59,7 @@ async def work(worker: WorkerConfig, stop: asyncio.Event) -> None:
             reuse_port=True,
         )
     finally:
-        for task in writing:
+        for task in beside:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
@@ -60,6 +68,7 @@ async def work(worker: WorkerConfig, stop: asyncio.Event) -> None:
 def main() -> None:
     """Read the settings and work until the end of standard input, or SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.register(TRACE_SIGNAL)
     worker = decode_settings(sys.stdin.buffer.readline(), WorkerConfig)
     settle_memory()
 

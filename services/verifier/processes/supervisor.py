@@ -2,7 +2,8 @@
 
 The kernel deals connections out (SO_REUSEPORT). What the others need to know of the replay stands in a state in memory
 that they share; the projection's file they read themselves. If this process hangs, what they know grows old, and their
-answers become indeterminate; if it ends, however, they end with it. One that ends is started again.
+answers become indeterminate; if it ends, however, they end with it. One that ends is started again, and one that hangs
+(`heartbeat`) is ended and started again.
 """
 
 import asyncio
@@ -14,13 +15,14 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import uvloop
 from msgspec.structs import replace
-from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
 from services.edge import ListenFault, Log
 from services.edge.service_manager import service_manager
@@ -32,8 +34,9 @@ from services.verifier.app import Shared
 from services.verifier.config import Config
 from services.verifier.limits.api_keys import read_keys
 from services.verifier.limits.quotas import Usage
-from services.verifier.processes.answer_process import WorkerConfig
+from services.verifier.processes.answer_process import TRACE_SIGNAL, WorkerConfig
 from services.verifier.processes.exposition import SUFFIX, Exposition, forget
+from services.verifier.processes.heartbeat import LOOK_SECONDS, Silence, beats
 from services.verifier.replay.replay import replaying
 from services.verifier.replay.settings_pipe import hand_settings
 from services.verifier.replay.shared_state import SharedState
@@ -47,6 +50,8 @@ GOOD_SECONDS = 60.0
 """Who ran for so long is started again at once when it ends."""
 STOP_SECONDS = 5.0
 """Beyond the time that running requests have."""
+TRACE_SECONDS = 1.0
+"""A process that hangs has so long to write where."""
 _LOOK_SECONDS = 0.02
 
 
@@ -79,12 +84,14 @@ async def serve_workers(config: Config, *, log: Log, stop: asyncio.Event) -> Non
                 asyncio.TaskGroup() as group,
             ):
                 names = [f"worker-{number}" for number in range(1, config.workers + 1)]
-                pool = WorkerPool(log, stop_seconds=config.shutdown_timeout_seconds + STOP_SECONDS)
                 registry = CollectorRegistry()
                 registry.register(replay.metrics)
                 ProcessCollector(registry=registry)
-                Gauge("credentify_verifier_workers", "Processes that answer.", registry=registry).set_function(
-                    lambda: pool.running
+                pool = WorkerPool(
+                    log,
+                    registry,
+                    stop_seconds=config.shutdown_timeout_seconds + STOP_SECONDS,
+                    silence_seconds_max=config.worker_silence_seconds_max,
                 )
                 writing = group.create_task(Exposition(folder, REPLAY).keep_writing(registry))
                 for name in names:
@@ -143,10 +150,22 @@ async def _listening(folder: Path, names: list[str], stop: asyncio.Event) -> Non
 class WorkerPool:
     """The processes that answer."""
 
-    def __init__(self, log: Log, *, stop_seconds: float) -> None:
-        self.running = 0
+    def __init__(
+        self, log: Log, registry: CollectorRegistry, *, stop_seconds: float, silence_seconds_max: float
+    ) -> None:
         self._log = log
         self._stop_seconds = stop_seconds
+        self._silence_seconds_max = silence_seconds_max
+        self._heard: set[Silence] = set()
+        Gauge(
+            "credentify_verifier_workers", "Processes that answer; one that hangs is none.", registry=registry
+        ).set_function(lambda: sum(not each.is_unheard for each in tuple(self._heard)))
+        self._hung = Counter(
+            "credentify_verifier_workers_hung",
+            "Processes that hung and were ended. Anything but 0 is a fault of ours, or somebody stopped them: standard "
+            "error holds where each hung.",
+            registry=registry,
+        )
 
     async def keep(self, worker: WorkerConfig, stop: asyncio.Event) -> None:
         """Have one process run until `stop`, starting it again when it ends."""
@@ -154,11 +173,8 @@ class WorkerPool:
         while not stop.is_set():
             begun, status = time.monotonic(), "not started"
             try:
-                async with self._process(worker) as process:
-                    ended = asyncio.create_task(process.wait())
-                    stopped = asyncio.create_task(stop.wait())
-                    await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
-                    stopped.cancel()
+                async with self._process(worker) as (process, silence):
+                    await _first_of(process.wait(), stop.wait(), self._hang(worker, process, silence))
                 status = str(process.returncode)
             except OSError as error:  # no memory, no more processes: the others go on
                 status = f"not started: {error}"
@@ -177,27 +193,53 @@ class WorkerPool:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause_seconds)
 
+    async def _hang(self, worker: WorkerConfig, process: asyncio.subprocess.Process, silence: Silence) -> None:
+        """Return once the process hangs; then it is ended, which it cannot hear of."""
+        while not silence.is_hung():  # noqa: ASYNC110 - it is looked at every second, whatever it says
+            await asyncio.sleep(LOOK_SECONDS)
+        self._hung.inc()
+        self._log.warning("worker_hangs", worker=worker.name, pid=process.pid, silent_seconds=round(silence.seconds, 1))
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(TRACE_SIGNAL)
+            await asyncio.sleep(TRACE_SECONDS)
+            process.kill()
+
     @contextlib.asynccontextmanager
-    async def _process(self, worker: WorkerConfig) -> AsyncIterator[asyncio.subprocess.Process]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services.verifier.processes.answer_process"), stdin=asyncio.subprocess.PIPE
-        )
-        assert process.stdin is not None
-        self.running += 1
-        self._log.event("worker_started", worker=worker.name, pid=process.pid)
-        try:
-            await hand_settings(process.stdin, worker)
-            yield process
-        finally:
-            process.stdin.close()
+    async def _process(self, worker: WorkerConfig) -> AsyncIterator[tuple[asyncio.subprocess.Process, Silence]]:
+        with beats() as pipe:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "services.verifier.processes.answer_process"),
+                stdin=asyncio.subprocess.PIPE,
+                pass_fds=(pipe.writing,),
+            )
+            assert process.stdin is not None
+            silence = Silence(process.pid, pipe.reading, seconds_max=self._silence_seconds_max)
+            self._heard.add(silence)
+            self._log.event("worker_started", worker=worker.name, pid=process.pid)
             try:
-                await asyncio.wait_for(process.wait(), self._stop_seconds)
-            except TimeoutError:
-                self._log.warning("worker_killed", worker=worker.name, seconds=self._stop_seconds)
-                process.kill()
-                await process.wait()
-            self.running -= 1
-            forget(worker.folder, worker.name)
+                await hand_settings(process.stdin, replace(worker, beats_to=pipe.writing))
+                yield process, silence
+            finally:
+                process.stdin.close()
+                try:
+                    await asyncio.wait_for(process.wait(), self._stop_seconds)
+                except TimeoutError:
+                    self._log.warning("worker_killed", worker=worker.name, seconds=self._stop_seconds)
+                    process.kill()
+                    await process.wait()
+                self._heard.discard(silence)
+                forget(worker.folder, worker.name)
+
+
+async def _first_of(*works: Coroutine[Any, Any, object]) -> None:
+    """Return once one of these is done; the others are cancelled."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def pause_before(failures: int) -> float:
