@@ -5,7 +5,7 @@ import contextlib
 import io
 import random
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -26,20 +26,12 @@ from services.verifier.projection.troubles import (
 from services.verifier.replay.follow_log import ProjectionObserver
 from tests.support.awarded import award, stack
 from tests.support.follow_stage import Stage
+from tests.support.held_files import held
 from tests.support.served_logs import served
 from tests.support.verifiers import Verifier, running, until
 from tests.support.worlds import World, lately
 
 FLIPS = 200
-
-
-@contextlib.contextmanager
-def held(file: Path) -> Iterator[None]:
-    """Hold the file's write lock, as a database tool does."""
-    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from services.verifier.config import Config
 from services.verifier.projection.described import Description
 from services.verifier.projection.store import Store
 from services.verifier.projection.tables import SCHEMA_VERSION
+from services.verifier.projection.troubles import FullDiskProblem
 from tests.support.awarded import award
 from tests.support.documents import full_achievement
 from tests.support.served_logs import ServedLog, served
@@ -102,7 +103,9 @@ async def test_a_new_verifier_answers_at_once_and_says_imported_until_it_has_rep
         assert not await is_imported(verifier, awarded.credential_id)
 
 
-async def test_a_snapshot_that_the_log_does_not_bear_out_is_thrown_away(log: ServedLog, tmp_path: Path) -> None:
+async def test_a_snapshot_that_the_log_does_not_bear_out_is_thrown_away_also_where_the_disk_was_full(
+    log: ServedLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     school = log.world.admit("school")
     awarded, other = award(log.world, school), award(log.world, school)
     found = await made(log, tmp_path)
@@ -113,6 +116,7 @@ async def test_a_snapshot_that_the_log_does_not_bear_out_is_thrown_away(log: Ser
     ):  # a signer who lies could do this
         states = file.execute("SELECT credential_id, state FROM credential ORDER BY credential_id").fetchall()
         file.execute("UPDATE credential SET state = ? WHERE credential_id = ?", (states[0][1], states[1][0]))
+    full = OnceFull(monkeypatch, "condemn")
     ended: list[int] = []
     config = Config(
         ledger_url=log.url,
@@ -129,11 +133,45 @@ async def test_a_snapshot_that_the_log_does_not_bear_out_is_thrown_away(log: Ser
 
         await until(is_ended)
     assert b'"event":"snapshot_wrong"' in lines.getvalue()
+    assert full.count == 2
     async with running(log, tmp_path / "second.sqlite") as verifier:
         await verifier.catches_up()
         for item in (awarded, other):
             answer = await verifier.post(item.data)
             assert (answer["verdict"], answer["as_of"]["imported"]) == ("valid", False)
+
+
+class OnceFull:
+    """A method of the store that finds the disk full, once."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        self._done = getattr(Store, name)
+        self.count = 0
+
+        async def called(store: Store) -> None:
+            await self._call(store)
+
+        monkeypatch.setattr(Store, name, called)
+        monkeypatch.setattr("services.verifier.replay.replay.REDERIVE_AGAIN_SECONDS", (0.0, 0.0))
+
+    async def _call(self, store: Store) -> None:
+        self.count += 1
+        if self.count == 1:
+            raise FullDiskProblem("There is no room for the records: make room on the disk")
+        await self._done(store)
+
+
+async def test_a_disk_that_is_full_as_the_replay_ends_leaves_nothing_imported_for_ever(
+    log: ServedLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    award(log.world, log.world.admit("school"))
+    assert (await (await made(log, tmp_path)).load(tmp_path / "second.sqlite")).exit_code == 0
+    full = OnceFull(monkeypatch, "rederived")
+    async with running(log, tmp_path / "second.sqlite") as verifier:
+        await verifier.catches_up()
+        await until(verifier.shows("credentify_verifier_imported 0.0"))
+        assert b'"event":"snapshot_not_rederived"' in verifier.lines.getvalue()
+    assert full.count == 2
 
 
 async def test_only_what_a_trusted_key_signed_of_this_log_is_imported(log: ServedLog, tmp_path: Path) -> None:
