@@ -18,6 +18,7 @@ from services.issuer_gateway.credentials.prepare_rows import PrepareRows
 from services.issuer_gateway.keys.keystore import KEY_BYTES, DataKey, Keystore, UnsealableProblem
 from services.issuer_gateway.keys.vault import FILE_NAME, Vault, vault_folder
 from services.persistence import postgres
+from tests.support.erased import content_of, files_of
 from tests.support.gateways import Answered, Office, RunningGateway
 from tests.support.ledgers import until
 
@@ -232,8 +233,8 @@ async def test_nothing_of_an_erased_learner_is_found_in_any_file_with_every_key_
             assert NAME.encode() not in value, url
             assert MAIL.encode() not in value, url
     assert len(sealed_keys) == 2
-    for file in await _files(gateway):
-        content = _read(file)
+    for file in await files_of(gateway):
+        content = content_of(file)
         for wanted in (NAME.encode(), MAIL.encode(), *filter(None, sealed_keys)):
             assert wanted not in content, file
     held.may_go.set()
@@ -262,28 +263,6 @@ async def _backup(gateway: RunningGateway, name: str = "backup") -> str:
         await until(is_copied, "the database is copied")
         await admin.execute("CHECKPOINT")
     return gateway.database.owner_url.replace(source, target)
-
-
-async def _files(gateway: RunningGateway) -> list[Path]:
-    """Return the files of the database server, its write-ahead log with them, and those of the key folder."""
-    async with postgres.connected(gateway.database.admin_url, application_name="thief") as admin:
-        await admin.execute("CHECKPOINT")
-        folder = Path(await admin.fetchval("SHOW data_directory"))
-        oids = [
-            row["oid"]
-            for row in await admin.fetch(
-                "SELECT oid::text FROM pg_database WHERE datname LIKE $1 || '%'", gateway.database.name
-            )
-        ]
-    ours = [folder / "base" / oid for oid in oids] + [folder / "pg_wal"]
-    return [file for each in [*ours, _folder(gateway)] for file in each.rglob("*") if file.is_file()]
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:  # the server recycles its log as it goes
-        return b""
 
 
 async def test_a_refused_row_says_which_column_is_wrong_and_quotes_nothing_of_it(gateway: RunningGateway) -> None:
