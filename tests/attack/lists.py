@@ -1,11 +1,12 @@
 """Lists and documents of somebody with a key of the institution: as much as one request may hold, all of it odd."""
 
 import secrets
+import time
 from collections.abc import Callable, Mapping
 
 import msgspec
 
-from tests.attack.stranger import Target, at_once, post
+from tests.attack.stranger import Target, at_once, get, post, summed
 
 CSV, JSON, NDJSON = "text/csv", "application/json", "application/x-ndjson"
 DRY, AWARDS, CHANGES, IMPORT = (
@@ -77,6 +78,37 @@ def badge(_: Target) -> bytes:
     )
 
 
+def advice(target: Target) -> str:
+    """Describe as many recipes as one page of advice has, award as much as is looked at, and ask what to stack."""
+    authorised = f"Authorization: Bearer {target.api_key}"
+
+    def described(number: int) -> str:
+        named = [f"https://x.example/{number}-{place}" for place in range(64)]
+        body = {
+            "id": f"recipe-{number}",
+            "title": {"en": "A"},
+            "ects_hundredths": 9_000,
+            "recipe": {"allows_repeats": True, "outside_share_max": "1/3", "required_achievements": named},
+        }
+        return post(target, "/v1/achievements", msgspec.json.encode(body), JSON, authorised)
+
+    learner = {"ref": "s-advised", "given_name": "Zoë", "family_name": "Løvstad"}
+    awards = [
+        {
+            "learner": learner,
+            "achievement": target.achievement,
+            "valid_from": f"2020-01-{1 + day % 28:02d}T{day // 28:02d}:00:00Z",
+        }
+        for day in range(256)
+    ]
+    key = "Idempotency-Key: awards-to-advise-on"
+    said = [described(number) for number in range(100)]
+    said.append(post(target, "/v1/batches", msgspec.json.encode(awards), JSON, authorised, key))
+    while target.until > time.time() + 0.1:
+        said.append(at_once(4, lambda _: get(target, "/v1/learners/s-advised/stacks?limit=100", authorised)))
+    return summed(said)
+
+
 LISTS: Mapping[str, tuple[str, Attack]] = {
     "gateway: rows of commas": ("gateway", _table(b"1,2,,,,\n")),
     "gateway: rows of semicolons": ("gateway", _table(b"1;2;;;;\n", separator=b";")),
@@ -94,5 +126,6 @@ LISTS: Mapping[str, tuple[str, Attack]] = {
         by_key(CHANGES, lambda _: b"credential_id,change,reason\n" + b"1,2,3\n" * ROWS, CSV),
     ),
     "gateway: a badge of numbers": ("gateway", by_key(IMPORT, badge, JSON, count=4)),
+    "gateway: advice on many recipes": ("gateway", advice),
 }
 """What is sent by the name of its shape: to which service, and how."""

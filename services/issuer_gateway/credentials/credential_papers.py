@@ -11,7 +11,7 @@ from proto.ids import CredentialId, InstitutionId
 from proto.problem import Problem
 from proto.wire.content import Content, Texts
 from services.issuer_gateway.achievements.named_achievements import AchievementNames
-from services.issuer_gateway.credentials.credential_reader import CredentialReader, ProofChoice
+from services.issuer_gateway.credentials.credential_reader import TURN_DOCUMENTS, CredentialReader, ProofChoice
 from services.issuer_gateway.credentials.standings import Standings
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.languages import DEFAULT, LANGUAGES, LearnerLanguage, primary
@@ -82,7 +82,11 @@ class CredentialPapers:
         """Return credentials of the institution, in order; the database is asked as often as for one."""
         documents = await self._reader.documents(tenant, credential_ids, proof=_PROOF)
         standings = await self._standings.of(credential_ids)
-        contents = {name: content_of(document) for name, document in documents.items()}
+        contents = {}
+        for number, (name, document) in enumerate(documents.items(), 1):
+            if number % TURN_DOCUMENTS == 0:
+                await asyncio.sleep(0)
+            contents[name] = content_of(document)
         titles = await self._part_titles(contents.values())
         return [
             OpenedCredential(

@@ -1,6 +1,7 @@
 """What a learner can stack now, over all recipes here; and the sum of chosen parts before anything is signed."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -44,6 +45,7 @@ class AdviseStacks:
         self._pool = pool
         self._writer = writer
         self._names = names
+        self._working_out = asyncio.Semaphore()
 
     async def for_learner(
         self, tenant: Tenant, ref: str, *, others: Sequence[CredentialId], after: tuple[str, str], limit: int
@@ -68,34 +70,15 @@ class AdviseStacks:
         offered = await achievements.with_recipes(self._pool, after=after, limit=limit + 1)
         shown = offered[:limit]
         more = (shown[-1].tenant.institution_id, shown[-1].achievement_id) if len(offered) > limit else None
-        async with transaction(self._pool) as connection:
-            advised = [each async for each in self._advise(connection, shown, ids)]
-        names = await self._names.of(_uris_of((found, parts) for _, found, parts in advised))
-        stacks = (
-            StackAdvice(
-                achievement=each.achievement.uri,
-                title=each.achievement.title,
-                institution=each.tenant.did,
-                institution_name=each.tenant.legal_name,
-                preview=_answer(found, each.achievement.ects_hundredths, parts, names),
-            )
-            for each, found, parts in advised
-        )
-        return Advised(len(ids), tuple(stacks), more)
-
-    async def _advise(
-        self, connection: Connection, offered: Iterable[achievements.Offered], ids: Sequence[CredentialId]
-    ) -> AsyncIterator[tuple[achievements.Offered, Advice, tuple[PartAdvice, ...]]]:
         now = self._writer.now()
-        judged: dict[Did, list[StackPart]] = {}
-        for each in offered:
-            did = each.tenant.did
-            if did not in judged:
-                judged[did] = await self._parts(connection, did, ids, now)
-            achievement = each.achievement
-            assert achievement.recipe is not None, "only those with a recipe were asked for"
-            found = advise(achievement.recipe, judged[did], declared_hundredths=achievement.ects_hundredths, now=now)
-            yield each, found, _of_recipe(achievement, found)
+        async with transaction(self._pool) as connection:
+            dids = dict.fromkeys(each.tenant.did for each in shown)
+            judged = {did: await self._parts(connection, did, ids, now) for did in dids}
+        async with self._working_out:  # seconds for many recipes and credentials: others' requests have their turns
+            advised = await asyncio.to_thread(_advised, shown, judged, now)
+            names = await self._names.of(_uris_of((found, parts) for _, found, parts in advised))
+            stacks = await asyncio.to_thread(_answers, advised, names)
+        return Advised(len(ids), stacks, more)
 
     async def preview(self, tenant: Tenant, request: StackRequest) -> StackPreview:
         """Return what these parts make of the achievement, part by part, without signing anything.
@@ -130,6 +113,36 @@ class AdviseStacks:
         book: Book = await book_for(connection, [], also=[*ids, *stacks], now=now)
         live = {part: live_stacks(book, stack_ids, now) for part, stack_ids in counting.items()}
         return parts_of(book, did, ids, live, now)[1]
+
+
+def _advised(
+    offered: Iterable[achievements.Offered], judged: Mapping[Did, Sequence[StackPart]], now: Moment
+) -> list[tuple[achievements.Offered, Advice, tuple[PartAdvice, ...]]]:
+    """Return what the parts, as each institution judges them, make of each recipe."""
+    advised = []
+    for each in offered:
+        achievement = each.achievement
+        assert achievement.recipe is not None, "only those with a recipe were asked for"
+        parts, declared = judged[each.tenant.did], achievement.ects_hundredths
+        found = advise(achievement.recipe, parts, declared_hundredths=declared, now=now)
+        advised.append((each, found, _of_recipe(achievement, found)))
+    return advised
+
+
+def _answers(
+    advised: Iterable[tuple[achievements.Offered, Advice, tuple[PartAdvice, ...]]],
+    names: Mapping[AchievementUri, NamedAchievement],
+) -> tuple[StackAdvice, ...]:
+    return tuple(
+        StackAdvice(
+            achievement=each.achievement.uri,
+            title=each.achievement.title,
+            institution=each.tenant.did,
+            institution_name=each.tenant.legal_name,
+            preview=_answer(found, each.achievement.ects_hundredths, parts, names),
+        )
+        for each, found, parts in advised
+    )
 
 
 def _of_recipe(achievement: Achievement, found: Advice) -> tuple[PartAdvice, ...]:
