@@ -39,6 +39,8 @@ _NOBODY_KNOWS = (
 )
 _COLOURS: Mapping[Verdict, str] = {"invalid": "red", "indeterminate": "yellow"}
 _NOWHERE = Origin("")
+AHEAD_SECONDS_MAX = 60
+"""How far this machine's clock may be behind the log's: it is often nobody's who looks after clocks."""
 _SECOND_MS = 1000
 
 
@@ -62,7 +64,7 @@ def verify_offline(
     except Problem as problem:
         return _unreadable(problem, now, language)
     judged = None if _is_unjudged(read) else read.content
-    answer = _answer(read, check_bundle(found, trusted, document=judged), now, language)
+    answer = _answer(read, _by_clock(check_bundle(found, trusted, document=judged), now), now, language)
     if statement is None:
         return answer
     origins = [answer.as_of.origin]
@@ -70,6 +72,12 @@ def verify_offline(
     checks = tuple(status_by(item, stated, language) for item in answer.checks)
     is_invalid = answer.verdict == "invalid" or any(item.result == "invalid" for item in checks)
     return replace(answer, checks=checks, verdict="invalid" if is_invalid else "indeterminate")
+
+
+def _by_clock(proven: ProvenBundle, now: Moment) -> ProvenBundle:
+    """Return it without a time that is still to come: a log that dates ahead hides what is said until then."""
+    is_ahead = proven.time is not None and to_ms(proven.time) - to_ms(now) > AHEAD_SECONDS_MAX * _SECOND_MS
+    return replace(proven, time=None) if is_ahead else proven
 
 
 def heading(answer: Answer, language: Language = ENGLISH) -> str:

@@ -13,6 +13,7 @@ import segno
 from playwright.sync_api import Browser, Page, Request, ViewportSize, expect
 
 from proto.bundles.bundle import encode_bundle
+from proto.moment import Moment, to_ms
 from services.verifier.languages import LANGUAGES
 from services.verifier.pages.offline import OfflinePage
 from services.verifier.pages.said import PageLanguage
@@ -285,3 +286,22 @@ def test_without_javascript_the_page_says_where_to_check_instead(browser: Browse
     expect(page.locator("noscript a")).to_be_visible()
     expect(page.locator("#check-here")).to_be_hidden()
     context.close()
+
+
+def test_what_the_log_received_in_the_future_is_authentic_as_of_no_time(
+    opened: Opened, given: Given, tmp_path: Path
+) -> None:
+    world = World(start=Moment("2090-01-01T00:00:00.000Z"))
+    document, credential_id = issue_document(world)
+    checkpoint = cosigned(world, at=to_ms(world.now) // 1000)
+    contents = {
+        "credential.json": msgspec.json.encode(document),
+        "bundle.json": encode_bundle(bundle_of(world, credential_id, checkpoint=checkpoint)),
+    }
+    files = [tmp_path / name for name in contents]
+    for file in files:
+        file.write_bytes(contents[file.name])
+    assert given.world.log_key == world.log_key
+    opened.choose(*files)
+    opened.says("Cannot be judged here")
+    opened.shows("which is still to come")

@@ -107,6 +107,17 @@ def test_without_witnesses_the_time_is_the_logs_word(desk: Desk) -> None:
     assert answer["as_of"]["time"] == desk.world.received_at(2)
 
 
+def test_a_time_that_is_still_to_come_is_none_to_rely_on(desk: Desk) -> None:
+    """A log could date ahead: what is said until then would be hidden by "authentic as of" its time."""
+    desk.world = World(start=Moment("2090-01-01T00:00:00.000Z"))
+    desk.document, desk.credential_id = issue_document(desk.world)
+    policy = f"log {desk.world.log_key.verifier.text}\nquorum none\n"
+    result = desk.run(policy=policy)
+    assert result.stdout.startswith("INDETERMINATE: could not be decided; do not rely on it"), result.stdout
+    answer = desk.answer(policy=policy)
+    assert (answer["verdict"], answer["as_of"]["time"]) == ("indeterminate", None)
+
+
 def test_an_altered_document_is_invalid(desk: Desk) -> None:
     answer = desk.answer(document=desk.document | {"name": "Doctor of everything"})
     assert answer["verdict"] == "invalid"

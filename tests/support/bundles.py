@@ -50,10 +50,10 @@ def witness_policy_text(world: World) -> str:
     return f"log {world.log_key.verifier.text}\nwitness w {WITNESS.verifier.text}\nquorum w\n"
 
 
-def cosigned(world: World, size: int | None = None) -> str:
-    """Return the world's checkpoint with the witness's cosignature."""
+def cosigned(world: World, size: int | None = None, *, at: int = WITNESSED_AT) -> str:
+    """Return the world's checkpoint with the witness's cosignature of that time."""
     note = parse_note(world.checkpoint(size))
-    line = cosign(note, WITNESS, WITNESSED_AT)
+    line = cosign(note, WITNESS, at)
     return with_cosignatures(note, line.text, WITNESS.verifier).encode().decode()
 
 

@@ -167,6 +167,9 @@ async function show(faults) {
   }
 }
 
+/** How far this machine's clock may be behind the log's. */
+const AHEAD_MS_MAX = 60_000;
+
 async function found() {
   const other = held.document ? unjudgedFormat(held.document) : null;
   if (other !== null) {
@@ -182,6 +185,9 @@ async function found() {
   const faults = [...proven.faults, ...(held.document ? await documentFaults(held.document, bundle, proven) : [])];
   if (held.named && held.named !== bundle.credential_id) {
     faults.push(faultOf("document", "other-code", say("otherCode")));
+  }
+  if (proven.time && Date.parse(proven.time) - Date.now() > AHEAD_MS_MAX) {
+    faults.push(faultOf("freshness", "time-ahead", `The log says that it received this at ${proven.time}, which is still to come: this machine's clock is behind, or the log dates ahead`, null, true));
   }
   const now = new Date().toISOString();
   const state = proven.credential ? effective(proven.book, proven.credential, now) : null;
