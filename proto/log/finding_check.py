@@ -1,7 +1,8 @@
 """Checks evidence against a log from its file and the log's key alone. Pure; believes nothing that the file says.
 
 What comes out has three grades. *Proven*: the log itself signed what contradicts. *Signed*: the log signed the entry,
-and whether it breaks the rule is judged with the entries before it, which everybody can read. *Unproven*: neither.
+and whether it breaks the rule is judged with the entries before it, which everybody can read; or witnesses contradict
+its time whom only the file names, or who had merely not been shown it. *Unproven*: neither.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from proto.log.entry import Entry
 from proto.log.finding import Finding, ProvenEntry
 from proto.log.merkle import HASH_BYTES, Hash, ProofProblem, check_consistency, check_inclusion, leaf_hash
 from proto.log.note_key import VerifierKey, parse_vkey
+from proto.log.policy import NO_QUORUM, Policy
 from proto.log.receipt import parse_receipt
 from proto.moment import SECONDS_MAX, from_ms, to_ms
 from proto.problem import InvalidProblem, Problem
@@ -28,6 +30,14 @@ Grade = Literal["proven", "signed", "unproven"]
 _FORK_CHECKPOINTS, _KEY_BYTES, _SECOND_MS = 2, 32, 1000
 _WITNESSED_SECONDS_MIN = 3_600
 """How far an entry's time must lie from a cosignature's to contradict it, whatever clocks drift."""
+_WHOSE_WORD = (
+    "Only the file names those witnesses, and anybody can cosign a checkpoint with a key of his own: check again with "
+    "a policy that names witnesses whom you know"
+)
+_UNSEEN = (
+    "A witness says what it was shown, not what the log held: one that could not publish for so long looks the same. "
+    "Ask the log's operator, and those who followed it then"
+)
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,8 +55,18 @@ class _UnshownProblem(InvalidProblem):
     title = "The evidence does not hold"
 
 
-def check_finding(finding: Finding, *, key: VerifierKey | None = None) -> Checked:
-    """Return what a finding is worth; `key` is the log's by whoever checks, and must be the one in the file."""
+class _Misdated(msgspec.Struct, frozen=True):
+    """How an entry's time contradicts what witnesses saw: they had seen it before, or not seen it after."""
+
+    words: str
+    is_back: bool
+
+
+def check_finding(finding: Finding, *, key: VerifierKey | None = None, policy: Policy | None = None) -> Checked:
+    """Return what a finding is worth; `key` is the log's by whoever checks, and must be the one in the file.
+
+    Whose times are believed, `policy` says: without it whoever wants to slander a log cosigns its checkpoints himself.
+    """
     steps: list[str] = []
     try:
         own = parse_vkey(finding.verifier_key)
@@ -54,13 +74,13 @@ def check_finding(finding: Finding, *, key: VerifierKey | None = None) -> Checke
             raise _UnshownProblem("The evidence is about a log of another key than the one given")
         if own.name != finding.origin:
             raise _UnshownProblem("The key in the file is not of the log that the file names")
-        return _checked(finding, own, steps)
+        return _checked(finding, own, policy, steps)
     except Problem as problem:
         return Checked(grade="unproven", steps=tuple(steps), remains=problem.detail)
 
 
-def _checked(finding: Finding, key: VerifierKey, steps: list[str]) -> Checked:
-    witnesses = tuple(parse_vkey(text) for text in finding.witnesses)
+def _checked(finding: Finding, key: VerifierKey, policy: Policy | None, steps: list[str]) -> Checked:
+    witnesses = policy.witness_keys if policy else tuple(parse_vkey(text) for text in finding.witnesses)
     notes = finding.checkpoints[1:] if finding.kind == "succession" else finding.checkpoints
     opened = [open_checkpoint(text.encode(), key, witnesses) for text in notes]
     if opened:
@@ -73,7 +93,7 @@ def _checked(finding: Finding, key: VerifierKey, steps: list[str]) -> Checked:
     if not opened:
         raise _UnshownProblem("The file holds no checkpoint that the log signed")
     data = _entry(finding, opened[-1], key, steps)
-    return _judged(finding, data, opened, steps)
+    return _judged(finding, data, opened, policy, steps)
 
 
 def _fork(finding: Finding, opened: Sequence[OpenedCheckpoint], steps: list[str]) -> Checked:
@@ -133,7 +153,9 @@ def _proven(proven: ProvenEntry, newest: OpenedCheckpoint) -> bytes:
     return data
 
 
-def _judged(finding: Finding, data: bytes, opened: Sequence[OpenedCheckpoint], steps: list[str]) -> Checked:
+def _judged(
+    finding: Finding, data: bytes, opened: Sequence[OpenedCheckpoint], policy: Policy | None, steps: list[str]
+) -> Checked:
     """Judge what can be judged of a signed entry by itself, or with the one before it."""
     try:
         entry = entries.decode(data)
@@ -143,7 +165,11 @@ def _judged(finding: Finding, data: bytes, opened: Sequence[OpenedCheckpoint], s
     except Problem as problem:
         steps.append(f"It is no entry of a log: {problem.detail}")
         return Checked(grade="proven", steps=tuple(steps))
-    wrong = _misplaced(finding, entry) or _misdated(finding, entry, opened)
+    wrong = _misplaced(finding, entry)
+    if wrong is None and (dated := _misdated(finding, entry, opened, policy)) is not None:
+        steps.append(dated.words)
+        remains = _UNSEEN if dated.is_back else "" if policy else _WHOSE_WORD
+        return Checked(grade="signed" if remains else "proven", steps=tuple(steps), remains=remains)
     if wrong is None and finding.kind == "signature" and finding.public_key is not None:
         public_key = decode_base64(finding.public_key, length=_KEY_BYTES)
         if not is_signature(public_key, sealed.pae, sealed.signature):
@@ -182,18 +208,27 @@ def _misplaced(finding: Finding, entry: Entry) -> str | None:
     return None
 
 
-def _misdated(finding: Finding, entry: Entry, opened: Sequence[OpenedCheckpoint]) -> str | None:
-    """Return how an entry's time contradicts what witnesses had seen and dated, all that cosigned the checkpoint."""
+def _misdated(
+    finding: Finding, entry: Entry, opened: Sequence[OpenedCheckpoint], policy: Policy | None
+) -> _Misdated | None:
+    """Return how an entry's time contradicts what witnesses had seen and dated, all that cosigned the checkpoint.
+
+    Where there is a policy, those of it, and only where they are its quorum.
+    """
     received_ms = to_ms(entry.received_at)
     for each in opened:
         times = {witness.name: seconds for witness, seconds in each.cosigned_at.items()}
-        if not times or finding.kind != "time":
+        is_quorum = policy is None or (policy.quorum != NO_QUORUM and policy.is_quorum(each.cosigned_at))
+        if not times or finding.kind != "time" or not is_quorum:
             continue
         size, names = each.checkpoint.size, ", ".join(sorted(times))
         earliest, latest = min(times.values()), min(max(times.values()), SECONDS_MAX)
         if entry.index < size and received_ms > (latest + _WITNESSED_SECONDS_MIN) * _SECOND_MS:
-            return f"It is dated {entry.received_at}; {names} had seen it by {from_ms(latest * _SECOND_MS)}"
+            seen_at = from_ms(latest * _SECOND_MS)
+            return _Misdated(f"It is dated {entry.received_at}; {names} had seen it by {seen_at}", is_back=False)
         if entry.index >= size and received_ms < (earliest - _WITNESSED_SECONDS_MIN) * _SECOND_MS:
             seen_at = from_ms(min(earliest, SECONDS_MAX) * _SECOND_MS)
-            return f"It is dated {entry.received_at}; {names} saw the log without it at {seen_at}"
+            return _Misdated(
+                f"It is dated {entry.received_at}; {names} saw the log without it at {seen_at}", is_back=True
+            )
     return None

@@ -80,6 +80,9 @@ class LogClient:
     Every method raises `LogUnreachableProblem` (try again), `LogProblem` (refused) or `LogAnswerProblem`.
     """
 
+    says_what_it_holds = True
+    """Whether the log itself is asked, which knows how many entries it holds."""
+
     def __init__(self, session: aiohttp.ClientSession, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self.url = http_url(url, "The log's address")
         self._session = session

@@ -37,6 +37,8 @@ CheckPrefix = Callable[[int, list[bytes]], Awaitable[None]]
 class TileClient(LogClient):
     """One log by its tiles. Fetched tiles are kept while one checkpoint is looked at."""
 
+    says_what_it_holds = False
+
     def __init__(
         self,
         session: aiohttp.ClientSession,

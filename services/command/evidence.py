@@ -12,9 +12,10 @@ import click
 from proto.log.finding import decode_finding
 from proto.log.finding_check import Checked, check_finding
 from proto.log.note_key import parse_vkey
-from proto.problem import MalformedProblem, Problem
-from services.command.output import EXIT_PROBLEM, as_json_option, console, print_json, print_problem
+from proto.problem import MalformedProblem
+from services.command.output import EXIT_PROBLEM, REFUSALS, as_json_option, console, print_json, print_problem
 from services.command.terminal import clean
+from services.policy_file import read_policy_about
 
 EXIT_SIGNED = 2
 _STATUS = {"proven": 0, "unproven": EXIT_PROBLEM, "signed": EXIT_SIGNED}
@@ -28,13 +29,19 @@ _HEADS = {
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--key", metavar="VKEY", help="The log's public key, as its operator publishes it; else the file's.")
+@click.option(
+    "--policy",
+    metavar="FILE",
+    help="Witnesses whose times you believe (C2SP tlog-policy): without it, no entry is proven to be misdated.",
+)
 @as_json_option
-def evidence(*, file: Path, key: str | None, as_json: bool) -> None:
+def evidence(*, file: Path, key: str | None, policy: str | None, as_json: bool) -> None:
     """Check the evidence in FILE against a log, from the file alone: who signed what, and what contradicts what."""
     try:
         finding = decode_finding(_read(file))
-        checked = check_finding(finding, key=parse_vkey(key) if key else None)
-    except Problem as problem:
+        obeyed = read_policy_about(Path(policy), parse_vkey(key or finding.verifier_key)) if policy else None
+        checked = check_finding(finding, key=parse_vkey(key) if key else None, policy=obeyed)
+    except REFUSALS as problem:
         print_problem(problem, as_json=as_json)
         sys.exit(EXIT_PROBLEM)
     if as_json:

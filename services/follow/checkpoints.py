@@ -3,6 +3,8 @@
 Asks the log for consistency proofs (RFC 9162 section 2.1.4.2); applies nothing and stores nothing.
 """
 
+import contextlib
+import random
 from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
@@ -20,6 +22,8 @@ from services.follow.suspects import RootOf, Suspects
 
 LOG_TROUBLES = (LogUnreachableProblem, LogProblem, LogAnswerProblem, QuorumProblem)
 """What a log, or the way to it, may be in for a while."""
+PROOFS_AT_ONCE = 4
+"""So many old checkpoints are asked about in one step."""
 
 
 class Checkpoints:
@@ -77,9 +81,18 @@ class Checkpoints:
         return opened
 
     async def compare_older(self, position: Position) -> None:
-        """Compare what earlier runs could not with our own tiles, as far as our tree has passed it."""
-        for note, older in self.suspects.older(position.size):
-            await self._compare_own(position, note, older)
+        """Compare what could not be compared before, as far as our tree has passed it: with our own tiles.
+
+        Who has none asks the log for proofs, a few each time. What it does not prove stays to be compared.
+        """
+        older = self.suspects.older(position.size)
+        if self._root_of is not None:
+            for note, each in older:
+                await self._compare_own(position, note, each)
+            return
+        for note, each in random.sample(older, min(PROOFS_AT_ONCE, len(older))):
+            with contextlib.suppress(*LOG_TROUBLES):
+                await self._prove_older(position, note, each)
 
     async def check_older(self, position: Position, opened: OpenedCheckpoint) -> None:
         """A smaller checkpoint that is consistent is merely old; nothing becomes fresher by it."""
@@ -87,14 +100,21 @@ class Checkpoints:
         if older.size == 0 or await self._compare_own(position, opened.encoded, older):
             return
         try:
-            proof = await self._client.consistency(older.size, position.size)
+            await self._prove_older(position, opened.encoded, older)
         except LOG_TROUBLES:  # an old copy of the log does not know our size: neither proven nor disproven
             self.suspects.add(opened)
-            return
+        except FaultyLogProblem:  # the proof may be bad, or the log forked
+            self.suspects.add(opened)
+            raise
+
+    async def _prove_older(self, position: Position, note: bytes, older: Checkpoint) -> None:
+        """Forget a smaller checkpoint that the log shows to be of our history; raises `FaultyLogProblem`."""
+        proof = await self._client.consistency(older.size, position.size)
         try:
             check_consistency(older.size, position.size, older.root_hash, position.root_hash, _hashes(proof))
         except ProofProblem as problem:
-            raise self._inconsistent(position, opened, problem) from problem
+            raise self._ungrown(problem, position.checkpoint, note) from problem
+        self.suspects.forget(older)
 
     async def _compare_own(self, position: Position, note: bytes, older: Checkpoint) -> bool:
         """Tell whether our own tiles show that a smaller checkpoint is merely old; they convict one that is not."""
@@ -156,8 +176,10 @@ class Checkpoints:
     def _inconsistent(self, position: Position, opened: OpenedCheckpoint, problem: ProofProblem) -> FaultyLogProblem:
         """The proof may be bad, or the log forked: compare again when the projection has grown to that size."""
         self.suspects.add(opened)
-        words = f"The log cannot show that it only grew: {problem.detail}"
-        return self._fault("fork", words, position.checkpoint, opened.encoded)
+        return self._ungrown(problem, position.checkpoint, opened.encoded)
+
+    def _ungrown(self, problem: ProofProblem, *checkpoints: bytes) -> FaultyLogProblem:
+        return self._fault("fork", f"The log cannot show that it only grew: {problem.detail}", *checkpoints)
 
     def _fork(self, earlier: bytes, later: bytes, roots: tuple[Hash, ...] = ()) -> FaultyLogProblem:
         words = "The log signed two different trees of the same entries: its two checkpoints contradict each other"

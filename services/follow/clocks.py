@@ -1,8 +1,9 @@
 """How the times that a log states stand to the clocks that saw it: a follower's own, and its witnesses'. Asks nobody.
 
 An entry cannot be received later than now, nor before a time at which the log was known to lack it. Either may be a
-fault of the log, or of a clock: an entry that is wrong by one clock is not applied; evidence it is where a witness's
-clock says the same, by an hour or more.
+fault of the log, or of a clock: an entry that is wrong by one clock is not applied. Evidence for others is an entry
+that its witnesses had cosigned an hour or more before its time. One that is dated back is none: a cosignature says when
+a witness was shown a tree, by whomever, and not that the log held no more; that is the log's word to those who ask it.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,11 +11,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from proto.ids import LeafIndex, TreeSize
-from proto.log.checkpoint import OpenedCheckpoint, open_checkpoint
-from proto.log.note_key import VerifierKey
+from proto.log.checkpoint import OpenedCheckpoint
 from proto.log.policy import NO_QUORUM, Policy
 from proto.moment import SECONDS_MAX, Moment, from_ms, to_ms
-from proto.problem import Problem
 from services.follow.chunk import Candidate, Stop
 from services.follow.interface import ClockBehindProblem, FaultyLogProblem, LogEvidence, Position
 
@@ -30,7 +29,7 @@ _LATEST_MS = SECONDS_MAX * _SECOND_MS - 3_600_000  # a check that judges no time
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
-    """At this time the log had no entry at `size` or beyond, by its own word (our clock) or by the witnesses' quorum.
+    """At this time the log had no entry at `size` or beyond, by its own word: by our clock, or the witnesses' quorum's.
 
     `monotonic` is there for what this very process saw; `note` is the checkpoint that was shown.
     """
@@ -48,13 +47,11 @@ class Clocks:
     def __init__(
         self,
         *,
-        key: VerifierKey,
         policy: Policy,
         clock: Callable[[], Moment],
         monotonic: Callable[[], float],
         publish_delay_seconds: float,
     ) -> None:
-        self._key = key
         self._policy = policy
         self._clock = clock
         self._monotonic = monotonic
@@ -63,11 +60,12 @@ class Clocks:
         self._witnessed: Sighting | None = None
 
     def restored(self, position: Position) -> None:
-        """Take up what an earlier run saw; called again, it changes nothing."""
+        """Take up what an earlier run saw; called again, it changes nothing.
+
+        What the checkpoint's cosignatures say is left out: nobody knows any more what the log held beside it then.
+        """
         if position.seen_at is not None and not self._own:
             self._own.append(Sighting(size=position.seen_size, at=position.seen_at, note=position.checkpoint))
-        if self._witnessed is None and position.checkpoint:
-            self._see_witnesses(position.checkpoint)
 
     def seen(self, size: TreeSize, note: bytes, at: Moment, monotonic: float) -> None:
         """Remember that the log said at that time that it held so many entries."""
@@ -75,8 +73,12 @@ class Clocks:
         self._own = [*kept, Sighting(size=size, at=at, note=note, monotonic=monotonic)]
 
     def witnessed(self, opened: OpenedCheckpoint) -> None:
-        """Remember when the witnesses' quorum had seen no larger tree than this."""
-        found = self._sighting(opened)
+        """Remember when the witnesses' quorum saw this tree, where the log held no more by its own word.
+
+        What was signed before an outage is cosigned after it, when the log holds much that it could not publish.
+        """
+        is_all = bool(self._own) and self._own[-1].size <= opened.checkpoint.size
+        found = self._sighting(opened) if is_all else None
         if found is not None and (self._witnessed is None or found.at > self._witnessed.at):
             self._witnessed = found
 
@@ -144,27 +146,14 @@ class Clocks:
 
     def _back(self, candidate: Candidate, sighting: Sighting, opened: OpenedCheckpoint, now: Moment) -> Stop:
         entry = candidate.entry
-        is_witnessed = sighting.is_witnessed
-        who = "its witnesses had seen" if is_witnessed else "this follower had seen"
+        who = "its witnesses had seen" if sighting.is_witnessed else "this follower had seen"
         words = (
             f"Entry {entry.index} says that the log received it at {entry.received_at}, but {who} the log without it "
-            f"at {sighting.at}, when it held {sighting.size} entries: it is dated back"
+            f"at {sighting.at}, when it said to hold {sighting.size} entries: it is dated back, or a clock was wrong. "
+            "Nothing from there on is applied. If this machine's clock was ahead, or the log took longer to commit, "
+            "set PUBLISH_DELAY_SECONDS_MAX higher; else ask the log's operator"
         )
-        is_conclusive = is_witnessed and _apart(entry.received_at, sighting.at)
-        if not is_conclusive:
-            words += (
-                ", or a clock was wrong. Nothing from there on is applied. If this machine's clock was ahead, or the "
-                "log took longer to commit, set PUBLISH_DELAY_SECONDS_MAX higher; else ask the log's operator"
-            )
-        checkpoints = (sighting.note, opened.encoded)
-        return _fault(candidate, now, words, is_conclusive=is_conclusive, checkpoints=checkpoints)
-
-    def _see_witnesses(self, note: bytes) -> None:
-        try:
-            opened = open_checkpoint(note, self._key, self._policy.witness_keys)
-        except Problem:  # of an older policy, or of no log that we know: it says nothing about times
-            return
-        self.witnessed(opened)
+        return _fault(candidate, now, words, is_conclusive=False, checkpoints=(sighting.note, opened.encoded))
 
     def _sighting(self, opened: OpenedCheckpoint) -> Sighting | None:
         at = self.witnessed_at(opened, self._clock())

@@ -95,7 +95,6 @@ class Follower:
         )
         self._kept_suspects = self._checkpoints.suspects.notes
         self._clocks = Clocks(
-            key=self._key,
             policy=self._policy,
             clock=clock,
             monotonic=monotonic,
@@ -148,6 +147,10 @@ class Follower:
         """Hold evidence that was found elsewhere against the log, as if a step had found it."""
         self._condition.stopped(FaultyLogProblem(evidence))
         await self._convict(evidence)
+
+    def suspect(self, opened: OpenedCheckpoint) -> None:
+        """Compare what the log signed for somebody else when our own tree has its size; kept with the next step."""
+        self._checkpoints.suspects.add(opened)
 
     async def run(self) -> None:
         """Follow for ever; ends only by cancellation, or by a fault of ours or of the sink (which is raised).
@@ -258,7 +261,8 @@ class Follower:
             await asking
         finally:
             await ended(asking)
-        if (words := self._held_back.words(opened.checkpoint.size)) is not None:
+        words = self._held_back.words(opened.checkpoint.size) or self._checkpoints.suspects.words()
+        if words is not None:
             self._condition.troubled(words)
         else:
             await self._caught_up(position, opened, fetched_at, fetched_monotonic, is_moved=position.size > begun_at)

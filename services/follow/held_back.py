@@ -24,6 +24,7 @@ class HeldBack:
         self._asked: float | None = None
         self._since: tuple[int, float] | None = None
         self._lost_from: int | None = None
+        self._unsaid_since: float | None = None
 
     async def ask(self, client: LogClient, opened: OpenedCheckpoint) -> None:
         """Ask how many entries the log holds, now and then: no entry beyond them may be dated before this."""
@@ -33,14 +34,17 @@ class HeldBack:
         self._asked = monotonic
         held = await client.held_size(published)
         if held is None:
+            if client.says_what_it_holds and self._unsaid_since is None:
+                self._unsaid_since = monotonic
             return
+        self._unsaid_since = None
         self._lost_from = held if held < published else None
         self._clocks.seen(max(held, published), opened.encoded, at, monotonic)
         if held > published and (self._since is None or published >= self._since[0]):
             self._since = (held, monotonic)
 
     def words(self, published: int) -> str | None:
-        """Return that the log has lost what it showed, or kept entries to itself for longer than it may; or None."""
+        """Return that the log lost what it showed, or kept entries or their number to itself for too long; or None."""
         if self._lost_from is not None and self._lost_from < published:
             return (
                 f"The log holds {self._lost_from} entries now, and has shown {published}: its database is an earlier "
@@ -49,12 +53,21 @@ class HeldBack:
             )
         if self._since is None or published >= self._since[0]:
             self._since = None
-            return None
+            return self._unsaid()
         size, begun = self._since
         seconds = self._monotonic() - begun
         if seconds <= self._delay_seconds:
-            return None
+            return self._unsaid()
         return (
             f"The log said {seconds:.0f} s ago that it holds {size} entries, and has not published them since: what "
             "they say is not known here"
+        )
+
+    def _unsaid(self) -> str | None:
+        """Return that the log has not said for too long how many entries it holds; or None."""
+        if self._unsaid_since is None or (seconds := self._monotonic() - self._unsaid_since) <= self._delay_seconds:
+            return None
+        return (
+            f"The log has not said for {seconds:.0f} s how many entries it holds, so it could date back what comes: "
+            "what it says of now is not confirmed. Let its /v1/log through, or ask its operator"
         )

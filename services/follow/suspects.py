@@ -15,7 +15,7 @@ from proto.log.note_key import VerifierKey
 from proto.problem import Problem
 
 SUSPECTS_MAX = 256
-"""A log that signs more than these has convicted itself by then; the oldest stay."""
+"""The oldest stay, and nothing is confirmed while there are so many: a log could sign more, to have one forgotten."""
 
 
 class OwnRoot(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +51,16 @@ class Suspects:
             return False
         self._found[named] = opened.encoded
         return True
+
+    def words(self) -> str | None:
+        """Return why nothing that the log says now is confirmed, where there is room for no more; else None."""
+        if len(self._found) < SUSPECTS_MAX:
+            return None
+        return (
+            f"The log has signed {len(self._found)} checkpoints that it did not show to be of one history with what is "
+            "known here. Nothing that it says is confirmed until they are compared, each when our own tree has its "
+            "size: ask the log's operator how they came about"
+        )
 
     def next_size(self, size: int) -> int:
         """Return the smallest size beyond this at which there is something to compare, or 0."""

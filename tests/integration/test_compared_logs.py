@@ -1,5 +1,7 @@
 """A log that shows each of two verifiers a history of its own: what neither can see alone, found by comparing."""
 
+import contextlib
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -41,7 +43,7 @@ def _says(verifier: Verifier, event: str) -> Callable[[], Awaitable[bool]]:
 async def _forked(verifier: Verifier) -> None:
     async def ask() -> bool:
         answer = await verifier.get("/v1/statistics")
-        return bool(answer["freshness"]["code"] == "log-faulty" and "contradicts" in answer["freshness"]["cause"])
+        return bool(answer["freshness"]["code"] == "log-faulty" and "contradict" in answer["freshness"]["cause"])
 
     await until(ask)
 
@@ -93,6 +95,31 @@ async def test_a_verifier_that_is_behind_another_compares_once_it_has_grown_ther
             await verifier.catches_up()
             await until(_says(verifier, "comparison_waits"))
             ours.now_ms = round(time.time() * 1000)  # what comes now is not dated back
+            while ours.size < theirs.size:
+                ours.issued(ours.party("school"))
+            await _forked(verifier)
+
+
+async def test_what_was_shown_elsewhere_once_is_compared_although_it_is_never_shown_again(tmp_path: Path) -> None:
+    """A log could keep others always ahead of us, or show them another history for a moment while we are restarted."""
+    ours, theirs, _ = two_histories()
+    for _ in range(3):
+        theirs.issued(theirs.party("school"))
+    file = tmp_path / "own.sqlite"
+
+    async def is_kept() -> bool:
+        with contextlib.closing(sqlite3.connect(file)) as kept:
+            rows = kept.execute("SELECT value FROM meta WHERE name = 'suspects'").fetchall()
+        return any(theirs.checkpoint() in value for (value,) in rows)
+
+    async with served(ours) as log:
+        async with served(theirs) as there:
+            settings = {"compare_with": (f"{there.url}/checkpoint",), "compare_seconds": 1}
+            async with running(log, file, **settings) as verifier:
+                await verifier.catches_up()
+                await until(is_kept)
+        async with running(log, file) as verifier:
+            ours.now_ms = round(time.time() * 1000)
             while ours.size < theirs.size:
                 ours.issued(ours.party("school"))
             await _forked(verifier)

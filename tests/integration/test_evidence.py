@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from proto.base64_strict import decode_base64, encode_base64
 from proto.log.finding import Finding, decode_finding, encode_finding
 from proto.log.finding_check import check_finding
-from proto.log.note_key import SignerKey
+from proto.log.note_key import KeyKind, SignerKey
 from proto.problem import MalformedProblem
 from services.clients.log_client import LogClient, LogProblem
 from services.command.main import main
@@ -125,19 +125,60 @@ async def test_a_wrong_entry_is_shown_to_everybody(stage: Keeper, name: str, *, 
     assert any(f"Entry {evidence.index} is under the checkpoint" in step for step in checked.steps)
 
 
-async def test_what_a_witness_dated_otherwise_is_proven_both_ways(stage: Keeper) -> None:
-    witness = lone_witness()
+async def test_what_was_dated_ahead_of_its_witnesses_is_proven_to_who_knows_them(stage: Keeper) -> None:
+    witness, slanderer = lone_witness(), _slanderer()
     stage.policy = policy_of(witness)
-    stage.clock.now_ms += 60 * DAY_MS
     stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
     await (await stage.restarted()).step()
     stage.world.advance(days=30)
-    stage.world.issued(stage.world.party("school"), "dated back")
-    stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms + 5_000)
-    back = stage.finding(await stage.finds("time", is_conclusive=True))
-    assert check_finding(back).grade == "proven"
-    no_witness = msgspec.structs.replace(back, witnesses=())
-    assert check_finding(no_witness).grade == "signed", "it is the witness's word that is contradicted"
+    stage.world.issued(stage.world.party("school"), "dated ahead")
+    stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
+    ahead = stage.finding(await stage.finds("time", is_conclusive=True))
+    assert check_finding(ahead, policy=stage.policy).grade == "proven"
+    assert "anybody can cosign" in check_finding(ahead).remains
+    for other in (check_finding(ahead), check_finding(ahead, policy=policy_of(slanderer))):
+        assert other.grade == "signed", "it is the witness's word that is contradicted"
+
+
+async def test_an_honest_entry_is_not_made_a_lie_by_a_witness_of_the_slanderers_own(stage: Keeper) -> None:
+    """Anybody may cosign a log's checkpoint, with any date, or show an old one to an honest witness again."""
+    await stage.follower.step()
+    force(stage.world, _issue(stage.world), previous=bytes(32))
+    true = stage.finding(await stage.finds("chain", is_conclusive=True))
+    assert true.proven is not None
+    for size, at_ms in ((int(stage.world.size), 1_000), (4, stage.clock.now_ms + 40 * DAY_MS)):
+        slander = msgspec.structs.replace(
+            true,
+            kind="time",
+            previous=None,
+            checkpoints=(cosigned(stage.world, _slanderer(), at_ms=at_ms, size=size).decode(), *true.checkpoints),
+            witnesses=(_slanderer().verifier.text,),
+        )
+        assert check_finding(slander).grade == "signed"
+        assert check_finding(slander, policy=policy_of(lone_witness())).grade == "signed"
+    shown_late = check_finding(slander, policy=policy_of(_slanderer()))
+    assert (shown_late.grade, "was shown" in shown_late.remains) == ("signed", True)
+
+
+def _slanderer() -> SignerKey:
+    return SignerKey(name="slander.example", kind=KeyKind.COSIGNATURE, secret=secret_key("slanderer"))
+
+
+async def test_so_many_unproven_checkpoints_that_one_could_be_forgotten_confirm_nothing(
+    stage: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.follow.suspects.SUSPECTS_MAX", 4)
+    await stage.follower.step()
+    forked = other_world(40)
+    for size in range(20, 24):  # none of which our tree will have soon
+        stage.log.checkpoint = forked.checkpoint(size)
+        with pytest.raises(LogProblem):
+            await stage.follower.step()
+    stage.log.checkpoint = None
+    stage.clock.advance(600)
+    await (await stage.restarted()).step()
+    health = stage.follower.health()
+    assert (health.state, "signed 4 checkpoints" in health.detail) == ("stale", True)
 
 
 async def test_a_fork_of_one_size_a_larger_and_a_smaller_are_each_proven(stage: Keeper) -> None:
@@ -199,6 +240,20 @@ async def test_an_old_copy_of_an_honest_log_is_no_fork(stage: Keeper) -> None:
         assert await stage.follower.step() == 0
     assert stage.follower.health().state == "healthy"
     assert await stage.store.suspects() == ()
+
+
+async def test_who_has_no_tiles_asks_the_log_about_old_copies_until_it_shows_that_they_were_merely_old(
+    stage: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.follow.suspects.SUSPECTS_MAX", 4)
+    follower = stage.new()
+    await follower.step()
+    for size in range(2, 6):  # copies that do not know what came later
+        stage.log.size = size
+        assert await follower.step() == 0
+    stage.log.size = None
+    await follower.step()
+    assert follower.health().state == "healthy"
 
 
 async def test_nothing_that_was_altered_proves_anything_else(stage: Keeper) -> None:

@@ -139,7 +139,8 @@ async def test_what_is_dated_before_a_time_at_which_the_log_was_seen_without_it_
     assert await stage.new().step() == 1, "an operator who knows better says so"
 
 
-async def test_what_a_witness_saw_the_log_without_is_evidence(stage: Stage) -> None:
+async def test_what_a_witness_saw_the_log_without_is_refused_also_after_a_restart(stage: Stage) -> None:
+    """Nobody else is convinced by it: a witness says what it was shown, and not that the log held no more."""
     witness = lone_witness()
     stage.policy = policy_of(witness)
     stage.new()
@@ -149,10 +150,40 @@ async def test_what_a_witness_saw_the_log_without_is_evidence(stage: Stage) -> N
     stage.world.now_ms = stage.clock.now_ms - 10 * DAY_MS
     index = stage.world.say(stage.world.committed(stage.world.party("school"), "b"))
     after = stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
-    stage.new()  # it is known over a restart, from the checkpoint itself
-    stage.clock.monotonic_seconds = 0.0
-    evidence = await stage.finds("time", is_conclusive=True)
+    evidence = await stage.finds("time", is_conclusive=False)
     assert (evidence.index, evidence.checkpoints) == (index, (before, after))
+    assert "its witnesses had seen" in evidence.detail
+    stage.new()
+    stage.clock.monotonic_seconds = 0.0
+    evidence = await stage.finds("time", is_conclusive=False)
+    assert "this follower had seen" in evidence.detail
+
+
+@pytest.mark.parametrize("outage_seconds", [400, 4_000, 400_000])
+async def test_a_log_whose_witnesses_were_away_is_not_accused_when_they_are_back(
+    stage: Stage, outage_seconds: int
+) -> None:
+    """It signed once more when they went, which they cosign first when they are back, hours after what came since."""
+    witness = lone_witness()
+    stage.policy = policy_of(witness)
+    stage.new()
+    stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
+    await stage.follower.step()
+    school = stage.world.party("school")
+    published = int(stage.world.size)
+    for _ in range(20):
+        stage.clock.advance(outage_seconds / 20)
+        stage.world.now_ms = stage.clock.now_ms
+        stage.world.issued(school, f"{stage.world.size}")
+        stage.log.size = published
+        await stage.follower.step()
+    for size in (published + 1, int(stage.world.size)):
+        stage.clock.advance(1)
+        stage.log.size = size
+        stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms, size=size)
+        assert await stage.follower.step() == size - published
+        published = size
+    assert stage.follower.health().state == "healthy"
 
 
 async def test_another_fault_of_an_entry_prevails_over_its_time(stage: Stage) -> None:
@@ -187,6 +218,27 @@ async def test_a_log_that_could_not_publish_for_hours_is_not_accused_afterwards(
     assert "has not published them" in stage.follower.health().detail
     stage.log.size = None
     assert await stage.follower.step() == 36
+    assert stage.follower.health().state == "healthy"
+
+
+async def test_a_log_that_does_not_say_how_much_it_holds_is_not_believed_for_long(stage: Stage) -> None:
+    """Nobody sees it without an entry then, and it could date back as far as it likes."""
+    await stage.follower.step()
+    stage.log.is_silent_of_itself = True
+    for _ in range(40):
+        stage.clock.advance(10)
+        await stage.follower.step()
+    stage.clock.advance(60)
+    health = stage.follower.health()
+    assert health.state == "stale"
+    assert "has not said for" in health.detail
+    stage.log.is_silent_of_itself = False
+    stage.clock.advance(10)
+    await stage.follower.step()
+    assert stage.follower.health().state == "healthy"
+    stage.log.is_silent_of_itself = True  # for a moment: a log that is busy is not doubted at once
+    stage.clock.advance(10)
+    await stage.follower.step()
     assert stage.follower.health().state == "healthy"
 
 

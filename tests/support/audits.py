@@ -91,7 +91,11 @@ class AuditStage:
         finding = caught.value.finding
         assert (finding.kind, finding.is_conclusive) == (kind, is_conclusive), finding.detail
         assert msgspec.json.decode(msgspec.json.encode(finding), type=Finding) == finding
-        checked = check_finding(decode_finding(encode_finding(finding)), key=self.world.log_key.verifier)
+        checked = check_finding(
+            decode_finding(encode_finding(finding)),
+            key=self.world.log_key.verifier,
+            policy=parse_policy(self.policy.encode()) if self.policy else None,
+        )
         grades = {"unproven"} if not is_conclusive else {"signed"} if kind in {"rule", "signature"} else {"proven"}
         assert checked.grade in grades, checked
         return finding

@@ -102,7 +102,8 @@ def policy_of(witness: SignerKey) -> Policy:
     return parse_policy(f"witness w {witness.verifier.text}\nquorum w\n".encode())
 
 
-def cosigned(world: World, witness: SignerKey, *, at_ms: int) -> bytes:
-    note = parse_note(world.checkpoint())
+def cosigned(world: World, witness: SignerKey, *, at_ms: int, size: int | None = None) -> bytes:
+    """Return a checkpoint of so many entries (None: all), cosigned at that time."""
+    note = parse_note(world.checkpoint(size))
     line = cosign(note, witness, at_ms // 1000)
     return with_cosignatures(note, line.text, witness.verifier).encode()

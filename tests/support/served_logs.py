@@ -37,6 +37,8 @@ class ServedLog:
         self.proof: list[Hash] | None = None
         """Served instead of every true consistency proof."""
         self.is_down = False
+        self.is_silent_of_itself = False
+        """Whether `/v1/log` is refused."""
         self.entries_per_answer_max = 10_000
         self.request_count = 0
 
@@ -93,6 +95,8 @@ class ServedLog:
         return web.Response(body=msgspec.json.encode(body), content_type="application/json")
 
     async def _log(self, _: web.Request) -> web.Response:
+        if self.is_silent_of_itself:
+            return web.Response(status=403)
         info = LogInfo(
             origin=self.world.origin,
             verifier_key=self.world.log_key.verifier.text,

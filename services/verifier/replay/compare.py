@@ -2,6 +2,8 @@
 
 Others are verifiers (or mirrors): each is asked for the checkpoint that its answers rest on. What counts is what the
 log signed, so nobody has to be believed; who shows nothing, or what the log did not sign, is passed over and said.
+What is of a larger tree than ours is handed to who follows the log, who keeps it over restarts until it is compared: a
+log that keeps others ahead of us for ever has signed what we come to in the end.
 """
 
 import asyncio
@@ -24,7 +26,10 @@ _FORKED = "The log signed two different trees: what it showed here contradicts w
 
 
 class Accused(Protocol):
-    """Who follows the log, and stops at evidence against it."""
+    """Who follows the log, keeps what is to be compared, and stops at evidence against it."""
+
+    def suspect(self, opened: OpenedCheckpoint) -> None:
+        """Compare a checkpoint when the tree that is followed has its size, however long that takes."""
 
     async def accuse(self, evidence: LogEvidence) -> None:
         """Hold the evidence against the log."""
@@ -49,8 +54,6 @@ class Comparison:
         self._key = key
         self._clock = clock
         self._log = log
-        self._ahead: dict[str, OpenedCheckpoint] = {}
-        """What was shown elsewhere of a larger tree than ours: compared once ours has grown there."""
         self._said: dict[str, str] = {}
         self._found: dict[str, Compared] = {}
 
@@ -65,11 +68,11 @@ class Comparison:
             await asyncio.sleep(interval_seconds)
 
     async def step(self) -> bool:
-        """Compare with each once, also with what was ahead of us before; tell whether a fork was found."""
+        """Compare with each once; tell whether a fork was found."""
         for source, client in self._others:
-            for opened in [self._ahead.pop(source, None), await self._shown(source, client)]:
-                if opened is not None and await self._is_fork(source, opened):
-                    return True
+            opened = await self._shown(source, client)
+            if opened is not None and await self._is_fork(source, opened):
+                return True
         await self._store.keep_comparisons(self._found)
         return False
 
@@ -89,7 +92,7 @@ class Comparison:
         if own is None or own.root_hash != shown.root_hash:
             signed = open_checkpoint(position.checkpoint, self._key).checkpoint if position.checkpoint else None
             if own is None or signed is None or signed.size != own.size:  # ours is smaller, or on its way
-                self._ahead[source] = opened
+                self._follower.suspect(opened)
                 self._say(source, "comparison_waits", "The log has shown a larger tree there than here")
                 self._find(source, "ahead", shown.size)
                 return False
