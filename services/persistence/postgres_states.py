@@ -135,7 +135,7 @@ async def load_log_and_issuers(connection: Connection | Pool, book: Book, dids: 
     put_absent(book.issuers, dids)
 
 
-async def load(connection: Connection, book: Book, wanted: Needs) -> None:
+async def load(connection: Connection | Pool, book: Book, wanted: Needs) -> None:
     """Put what is wanted into the book, and None under names that are not there: at most one query per table.
 
     Raises `msgspec.DecodeError` where a row is damaged.
@@ -165,7 +165,7 @@ async def load(connection: Connection, book: Book, wanted: Needs) -> None:
     mark_absent(book, wanted)
 
 
-async def _load_overlapping(connection: Connection, book: Book, wanted: Needs) -> None:
+async def _load_overlapping(connection: Connection | Pool, book: Book, wanted: Needs) -> None:
     """Read whose prefixes overlap with those wanted; of institutions that an older version saved, note them first."""
     old = [_DECODE_ISSUER(row["state"]) for row in await connection.fetch(_WITHOUT_PREFIXES)]
     if old:
@@ -178,13 +178,13 @@ async def _load_overlapping(connection: Connection, book: Book, wanted: Needs) -
         book.overlapping[row["asked"]] = (*(book.overlapping.get(row["asked"]) or ()), Did(row["did"]))
 
 
-async def _save_prefixes(connection: Connection, issuers: Sequence[Issuer]) -> None:
+async def _save_prefixes(connection: Connection | Pool, issuers: Sequence[Issuer]) -> None:
     pairs = [(prefix, issuer.did) for issuer in issuers for prefix in prefixes_of(issuer)]
     if pairs:
         await connection.execute(_SAVE_PREFIXES, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
 
 
-async def _load_credentials(connection: Connection, book: Book, wanted: Needs) -> None:
+async def _load_credentials(connection: Connection | Pool, book: Book, wanted: Needs) -> None:
     rows = await connection.fetch(_LOAD_CREDENTIALS, _raw(wanted.credentials))
     places = {row["shared"] for row in rows} - {None}
     stored = await connection.fetch(_LOAD_SHARED_LIVES, list(places)) if places else ()
@@ -199,7 +199,7 @@ async def _load_credentials(connection: Connection, book: Book, wanted: Needs) -
             raise msgspec.DecodeError(f"what the credential {credential_id} shares with others is missing")
 
 
-async def _load_recognitions(connection: Connection, book: Book, wanted: Needs) -> None:
+async def _load_recognitions(connection: Connection | Pool, book: Book, wanted: Needs) -> None:
     pairs = sorted(wanted.recognised)
     rows = await connection.fetch(
         _LOAD_RECOGNITIONS, _raw(wanted.recognitions), _raw(pair[0] for pair in pairs), [pair[1] for pair in pairs]

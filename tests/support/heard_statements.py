@@ -24,6 +24,10 @@ class HeardStatements:
         """Return the statements that were made for a request, in order, each on one line."""
         return self._by_request[request_id]
 
+    def count(self, text: str) -> int:
+        """Return how many statements were made, for whomever, that hold a text."""
+        return sum(text in statement for said in self._by_request.values() for statement in said)
+
     def _hear(self, heard: asyncpg.connection.LoggedQuery) -> None:
         """Take down a statement; the driver calls in the context of whoever made it."""
         statement = " ".join(heard.query.split())

@@ -10,7 +10,7 @@ import msgspec
 from proto.canonical import DECODE_ERRORS
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge_names import stated
-from proto.ids import CredentialId, LearnerId
+from proto.ids import CredentialId, Did, LearnerId
 from proto.lifecycle import Book, effective
 from proto.moment import Moment, from_datetime
 from proto.problem import Problem
@@ -26,10 +26,10 @@ from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.metrics import AwardMetrics
-from services.issuer_gateway.store import credentials, learners, outbox, proofs
-from services.issuer_gateway.store.followed_log import book_of_credentials
+from services.issuer_gateway.store import credentials, outbox, proofs
+from services.issuer_gateway.store.followed_log import book_of_speakers, load_credentials
 from services.issuer_gateway.unit_of_work.event_answer import location_of
-from services.persistence.postgres import Pool, transaction
+from services.persistence.postgres import Pool
 
 ProofChoice = Literal["eddsa-rdfc-2022", "eddsa-jcs-2022", "none"]
 _DECODE = msgspec.json.Decoder(Sealed).decode
@@ -87,6 +87,7 @@ class CredentialReader:
         self._signing_keys = signing_keys
         self._log_state = log_state
         self._metrics = metrics
+        self._registrar: Did | None = None
 
     async def key_of(self, stored: credentials.StoredCredential) -> DataKey:
         """Return the key of a credential's learner; raises `ErasedProblem` or `UnsealableProblem`."""
@@ -183,7 +184,7 @@ class CredentialReader:
             raise _unknown(tenant, credential_id)
         if issue is not None:
             return _answer(stored, await self._keys([stored]), issue, None)
-        return (await self.described([stored]))[0]
+        return (await self.described(tenant, [stored]))[0]
 
     async def page(
         self,
@@ -196,23 +197,31 @@ class CredentialReader:
         """Return some credentials of the institution, or of one of its learners, the newest first."""
         if learner is None:
             return await credentials.page(self._pool, tenant.institution_id, before=before, limit=limit)
-        learner_id = await learners.learner_id(self._pool, tenant.institution_id, learner)
-        if learner_id is None:
-            return []
-        return await credentials.page_of_learner(
-            self._pool, tenant.institution_id, learner_id, before=before, limit=limit
-        )
+        return await credentials.page_of_learner(self._pool, tenant.institution_id, learner, before=before, limit=limit)
 
-    async def described(self, stored: Sequence[credentials.StoredCredential]) -> list[CredentialAnswer]:
-        """Return the answers of credentials: how their events stand and what the log says of them now."""
+    async def described(self, tenant: Tenant, stored: Sequence[credentials.StoredCredential]) -> list[CredentialAnswer]:
+        """Return the answers of credentials: how their events stand and what the log says of them now.
+
+        What is read of each of many lies far apart: events, states and keys are looked up side by side.
+        """
         if not stored:
             return []
         now = self._log_state.now()
-        async with transaction(self._pool) as connection:
-            rows = await outbox.get_many(connection, [item.event_id for item in stored])
-            book = await book_of_credentials(connection, [item.credential_id for item in stored])
-        keys = await self._keys(stored)
-        return [_answer(item, keys, _issue(item, rows[item.event_id]), _status(book, item, now)) for item in stored]
+        stages, book, keys = await asyncio.gather(
+            outbox.stages(self._pool, {item.event_id for item in stored}),
+            self._book(tenant, stored),
+            self._keys(stored),
+        )
+        if any(_is_newer(stages[item.event_id], book, item) for item in stored):
+            book = await self._book(tenant, stored)
+        return [_answer(item, keys, _issue(item, stages[item.event_id]), _status(book, item, now)) for item in stored]
+
+    async def _book(self, tenant: Tenant, stored: Sequence[credentials.StoredCredential]) -> Book:
+        """Return what the log says of credentials of the institution, as it is followed."""
+        book = await book_of_speakers(self._pool, [tenant.did], self._registrar)
+        self._registrar = book.log.registrar if book.log else None
+        await load_credentials(self._pool, book, [item.credential_id for item in stored])
+        return book
 
     async def _keys(self, stored: Sequence[credentials.StoredCredential]) -> dict[LearnerId, DataKey | None]:
         return await self._learner_keys.known(item.learner_id for item in stored if not item.is_erased)
@@ -264,9 +273,14 @@ def issued(item: PreparedAward, issue: EventAnswer, created_at: datetime) -> Cre
     )
 
 
-def _issue(stored: credentials.StoredCredential, row: outbox.OutboxRow) -> EventAnswer:
+def _is_newer(stage: outbox.EventStage, book: Book, stored: credentials.StoredCredential) -> bool:
+    """Tell whether an event was published since the book was read: what is published is in it, too."""
+    return stage.state == "published" and book.credential(stored.credential_id) is None
+
+
+def _issue(stored: credentials.StoredCredential, stage: outbox.EventStage) -> EventAnswer:
     """Return how the event of a credential stands, as far as it is about this one."""
-    answer = row.answer(location_of(stored.event_id), of=stored.credential_id)
+    answer = stage.answer_of(stored.credential_id, location_of(stored.event_id))
     if answer.problem is None:
         return answer
     return msgspec.structs.replace(answer, problem=refusal_of(answer.problem, stored.credential_id))

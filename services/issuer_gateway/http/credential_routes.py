@@ -152,7 +152,7 @@ async def list_credentials(request: web.Request, *, query: CredentialQuery, prin
     shown = found[: query.limit]
     last = (shown[-1].created_at, shown[-1].credential_id) if len(found) > len(shown) else None
     return CredentialPage(
-        credentials=tuple(await gateway.credential_reader.described(shown)),
+        credentials=tuple(await gateway.credential_reader.described(principal.own, shown)),
         next_cursor=encode_cursor(_LIST, last) if last else None,
     )
 

@@ -38,6 +38,7 @@ _STORED = """
 _SELECT = f"{_STORED} FROM credential"
 _SELECT_WITH_PARTS = f"{_STORED}, content AS part FROM credential LEFT JOIN document_part ON digest = part_digest"
 _NEWEST_FIRST = "ORDER BY created_at DESC, credential_id DESC LIMIT"
+_LEARNER = "(SELECT learner_id FROM learner WHERE institution_id = $1 AND ref = $2)"
 _BEGINNING = (LAST[0], b"")
 
 
@@ -205,17 +206,18 @@ async def page(
 async def page_of_learner(
     connection: Connection | Pool,
     institution_id: InstitutionId,
-    learner_id: LearnerId,
+    ref: str,
     *,
     before: tuple[datetime, bytes] | None,
     limit: int,
 ) -> list[StoredCredential]:
-    """Return credentials that the institution issued to a learner, the newest first, behind `before`."""
+    """Return credentials that the institution issued to its learner of that name, the newest first, behind `before`."""
     rows = await connection.fetch(
-        f"""{_SELECT} WHERE institution_id = $1 AND learner_id = $2
+        f"""{_SELECT} WHERE institution_id = $1
+            AND learner_id = {_LEARNER}
             AND (created_at, credential_id) < ($3, $4) {_NEWEST_FIRST} $5""",
         institution_id,
-        learner_id,
+        ref,
         *(before or _BEGINNING),
         limit,
     )

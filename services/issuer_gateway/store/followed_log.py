@@ -197,7 +197,7 @@ async def book_of_credentials(connection: Connection, credential_ids: Iterable[C
     return book
 
 
-async def load_credentials(connection: Connection, book: Book, credential_ids: Iterable[CredentialId]) -> None:
+async def load_credentials(connection: Connection | Pool, book: Book, credential_ids: Iterable[CredentialId]) -> None:
     """Put credentials into a book with all that their state rests on."""
     wanted = list(credential_ids)
     for _ in range(ROUNDS_MAX + 1):

@@ -1,6 +1,6 @@
 """SQL of the outbox: signed events on their way to the log. What was inserted is sent as it is, however often."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,12 +20,12 @@ from services.persistence.postgres_rows import add_rows
 _ENCODE = msgspec.json.Encoder().encode
 _DECODE_ENVELOPE = msgspec.json.Decoder(Envelope).decode
 _DECODE_PROBLEM = msgspec.json.Decoder(dict[str, Any]).decode
-_SELECT = """
-    SELECT event_id, institution_id::text, CASE WHEN stream IS NULL
-            THEN ARRAY(SELECT stream FROM outbox_stream WHERE outbox_stream.outbox_id = outbox.outbox_id ORDER BY 1)
-            ELSE ARRAY[stream] END AS streams,
-        event_type, state, leaf_index, leaf_hash, received_at, problem
-    FROM outbox"""
+_STAGE = "SELECT event_id, event_type, state, leaf_index, leaf_hash, received_at, problem"
+_STREAMS = """
+    CASE WHEN stream IS NULL
+        THEN ARRAY(SELECT stream FROM outbox_stream WHERE outbox_stream.outbox_id = outbox.outbox_id ORDER BY 1)
+        ELSE ARRAY[stream] END AS streams"""
+_SELECT = f"{_STAGE}, institution_id::text, {_STREAMS} FROM outbox"
 _PENDING = """
     SELECT waiting.outbox_id, event_id, institution_id::text, event_type, envelope, attempt_count,
         ARRAY(SELECT own.stream FROM outbox_stream AS own WHERE own.outbox_id = waiting.outbox_id ORDER BY 1) AS streams
@@ -58,12 +58,10 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     attempt_count: int
 
 
-class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an event stands."""
+class EventStage(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an event has come, whatever credentials it is about."""
 
     event_id: EventId
-    institution_id: InstitutionId
-    streams: tuple[CredentialId, ...]
     event_type: str
     state: OutboxState
     index: LeafIndex | None
@@ -71,22 +69,35 @@ class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
     received_at: Moment | None
     problem: dict[str, Any] | None
 
-    def answer(self, location: str | None = None, *, of: CredentialId | None = None) -> EventAnswer:
-        """Return what an institution is shown of it, or what it says `of` one of its credentials."""
-        are_several = len(self.streams) > 1
-        alone = of or (None if are_several else credential_of(self.event_type, self.streams[0]))
+    def answer_of(
+        self, credential_id: CredentialId | None, location: str | None, *, others: tuple[CredentialId, ...] = ()
+    ) -> EventAnswer:
+        """Return what an institution is shown of it where it asks about one credential, or about `others` together."""
         return EventAnswer(
             event_id=self.event_id,
             event_type=self.event_type,
             state=self.state,
-            credential_id=alone,
-            credential_ids=self.streams if are_several and of is None else (),
+            credential_id=credential_id,
+            credential_ids=others,
             index=self.index,
             leaf_hash=self.leaf_hash,
             received_at=self.received_at,
             problem=self.problem,
             location=location,
         )
+
+
+class OutboxRow(EventStage, frozen=True, kw_only=True):
+    """Where an event stands, and the credentials that it is about."""
+
+    institution_id: InstitutionId
+    streams: tuple[CredentialId, ...]
+
+    def answer(self, location: str | None = None) -> EventAnswer:
+        """Return what an institution is shown of it."""
+        if len(self.streams) > 1:
+            return self.answer_of(None, location, others=self.streams)
+        return self.answer_of(credential_of(self.event_type, self.streams[0]), location)
 
 
 def streams_of(opened: Opened, stream: CredentialId) -> tuple[CredentialId, ...]:
@@ -98,18 +109,20 @@ def _ids(found: Sequence[bytes]) -> tuple[CredentialId, ...]:
     return tuple(CredentialId(each.hex()) for each in found)
 
 
+def _stage(row: asyncpg.Record) -> dict[str, Any]:
+    return {
+        "event_id": EventId(row["event_id"].hex()),
+        "event_type": row["event_type"],
+        "state": row["state"],
+        "index": row["leaf_index"],
+        "leaf_hash": row["leaf_hash"].hex() if row["leaf_hash"] else None,
+        "received_at": row["received_at"],
+        "problem": _DECODE_PROBLEM(row["problem"]) if row["problem"] else None,
+    }
+
+
 def _row(row: asyncpg.Record) -> OutboxRow:
-    return OutboxRow(
-        event_id=EventId(row["event_id"].hex()),
-        institution_id=row["institution_id"],
-        streams=_ids(row["streams"]),
-        event_type=row["event_type"],
-        state=row["state"],
-        index=row["leaf_index"],
-        leaf_hash=row["leaf_hash"].hex() if row["leaf_hash"] else None,
-        received_at=row["received_at"],
-        problem=_DECODE_PROBLEM(row["problem"]) if row["problem"] else None,
-    )
+    return OutboxRow(institution_id=row["institution_id"], streams=_ids(row["streams"]), **_stage(row))
 
 
 def _pending(row: asyncpg.Record) -> Pending:
@@ -191,13 +204,13 @@ async def get(connection: Connection | Pool, event_id: EventId) -> OutboxRow | N
     return _row(row) if row else None
 
 
-async def get_many(connection: Connection | Pool, event_ids: Sequence[EventId]) -> dict[EventId, OutboxRow]:
-    """Return where these events stand, by event id."""
+async def stages(connection: Connection | Pool, event_ids: Collection[EventId]) -> dict[EventId, EventStage]:
+    """Return how far these events have come, by event id, without the credentials that they are about."""
     rows = await connection.fetch(
-        f"{_SELECT} WHERE event_id = ANY($1::bytea[])", [bytes.fromhex(each) for each in event_ids]
+        f"{_STAGE} FROM outbox WHERE event_id = ANY($1::bytea[])", [bytes.fromhex(each) for each in event_ids]
     )
-    found = [_row(row) for row in rows]
-    return {row.event_id: row for row in found}
+    found = [EventStage(**_stage(row)) for row in rows]
+    return {each.event_id: each for each in found}
 
 
 async def due(connection: Connection | Pool, *, limit: int, ids_max: int) -> list[Pending]:
