@@ -8,6 +8,7 @@ from services.issuer_gateway.applications.apply import RecognitionApplications
 from services.issuer_gateway.applications.decide import DecideApplications
 from services.issuer_gateway.applications.export_applications import ExportApplications
 from services.issuer_gateway.applications.grade_conditions import GradeConditions
+from services.issuer_gateway.applications.list_applications import ListApplications
 from services.issuer_gateway.applications.publication import PublishRecognitions
 from services.issuer_gateway.applications.reminders import RemindOffices
 from services.issuer_gateway.applications.whose import WhoseApplications
@@ -78,6 +79,7 @@ class Gateway:
     use_claim: UseClaim
     recognition_applications: RecognitionApplications
     decide_applications: DecideApplications
+    list_applications: ListApplications
     grade_conditions: GradeConditions
     agreements: Agreements
     whose_applications: WhoseApplications

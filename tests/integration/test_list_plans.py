@@ -28,7 +28,7 @@ OFFICE, LEARNER = "'00000000-0000-0000-0000-000000000007'", "'00000000-0000-0000
 BEHIND = f"now() - interval '2 days', {LEARNER}"
 LISTS = {
     "credentials.py:page": [f"{OFFICE}, now(), sha256('7'), 50"],
-    "credentials.py:page_of_learner": [f"{OFFICE}, {LEARNER}, now(), sha256('7'), 50"],
+    "credentials.py:page_of_learner": [f"{OFFICE}, 't-7', now(), sha256('7'), 50"],
     "credentials.py:ids_of_learner": [f"{OFFICE}, {LEARNER}, 200"],
     "requests.py:page": [f"{OFFICE}, {BEHIND}, 50", f"{OFFICE}, {BEHIND}, 50, 'open'"],
     "applications.py:page": [
@@ -39,12 +39,17 @@ LISTS = {
     "audit_trail.py:entries": [f"{OFFICE}, 5, 100"],
     "achievements.py:page": [f"{OFFICE}, 't-5', 50"],
 }
+LOOKED_UP = {
+    "applications.py:item_counts": (f"{OFFICE}, ARRAY[{LEARNER}::uuid]", "application_item_of_institution"),
+    "outbox.py:stages": ("ARRAY[sha256('7')]", "outbox_event_id_key"),
+}
+"""What a list shows of its rows, by the one index that is asked."""
 Node = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def statements() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {name: [] for name in LISTS}
+    found: dict[str, list[str]] = {name: [] for name in (*LISTS, *LOOKED_UP)}
     for each in statements_of("services/issuer_gateway/store/*.py"):
         if (name := each.name.removeprefix("store/")) in found:
             found[name].append(each.text)
@@ -91,6 +96,30 @@ def _check(name: str, plan: Node, *, may_sort: bool) -> None:
     assert any("institution_id" in each or "learner_id" in each for each in conditions), (name, shown)
     if "ids_of_learner" not in name and "audit" not in name and "achievements" not in name:
         assert any("ROW(" in each for each in conditions), (name, shown)
-    if name.startswith("credentials.py"):
+    if name.startswith(("credentials.py", "applications.py")):
         assert "learner_pkey" not in indexes, (name, shown)
+    if name.startswith("credentials.py"):
         assert "document_part" not in shown, (name, shown)
+
+
+async def test_what_a_list_shows_of_its_rows_is_looked_up_by_one_index(
+    make_database: MakeDatabase, statements: dict[str, list[str]]
+) -> None:
+    database = await make_database()
+    migrations = "services.issuer_gateway.migrations"
+    await database_setup.migrate(database.owner_url, migrations, running_role=database.running_role)
+    async with postgres.connected(database.admin_url, application_name="plans", limits=UNHURRIED) as connection:
+        await fill_tables(connection, tables=TABLES, tenants=TENANTS, rows=ROWS)
+        await connection.execute("VACUUM outbox, application_item")
+        for setting in FOR_SMALL_TABLES:
+            await connection.execute(f"SET {setting} = off")
+        for name, (values, index) in LOOKED_UP.items():
+            (statement,) = statements[name]
+            await connection.execute(f"PREPARE asked AS {statement}")
+            for mode in ("auto", "force_generic_plan"):
+                await connection.execute(f"SET plan_cache_mode = {mode}")
+                plan = json.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE asked ({values})"))
+                used = {each["Index Name"] for each in _nodes(plan[0]["Plan"]) if "Index Name" in each}
+                assert used == {index}, (name, mode, json.dumps(plan, indent=1))
+            await connection.execute("DEALLOCATE asked")
+            await connection.execute("RESET plan_cache_mode")

@@ -101,16 +101,12 @@ class DecideApplications:
         wanted: WantedApplications,
         after: tuple[datetime, str] | None,
         limit: int,
-        without_precedents: bool = False,
     ) -> tuple[list[ApplicationAnswer], tuple[datetime, str] | None]:
-        """Return applications, those that are due first, and behind which the next are to be asked for.
-
-        A list of people to choose from does `without_precedents`.
-        """
+        """Return applications, those that are due first, and behind which the next are to be asked for."""
         found = await applications.page(self._pool, tenant.institution_id, wanted=wanted, after=after, limit=limit + 1)
         shown = found[:limit]
         more = (shown[-1].due_at, shown[-1].application_id) if len(found) > limit else None
-        return await self._answers(tenant, shown, without_precedents=without_precedents), more
+        return await self._answers(tenant, shown), more
 
     async def get(self, tenant: Tenant, application_id: ApplicationId) -> ApplicationAnswer:
         """Return an application with its evidence and what is decided on like cases now.
@@ -138,7 +134,6 @@ class DecideApplications:
         tenant: Tenant,
         found: Sequence[StoredApplication],
         *,
-        without_precedents: bool = False,
         public: Mapping[EvidencePlace, FoundPrecedents] | None = None,
     ) -> list[ApplicationAnswer]:
         """Return applications with their evidence; however many they are, the database is asked as often as for one."""
@@ -146,8 +141,7 @@ class DecideApplications:
         readable = [each.application_id for each in found if keys.get(each.learner_id)]
         items = await applications.items(self._pool, readable)
         made = await applications.decisions(self._pool, readable)
-        asked = () if without_precedents else items
-        like = await like_cases.of_evidence(self._pool, tenant.institution_id, asked)
+        like = await like_cases.of_evidence(self._pool, tenant.institution_id, items)
         limits = await programmes.limits(self._pool, tenant.institution_id, {each.programme for each in found})
         evidence = by_application(items, made, like, public or {})
         whose = await learner_applications.whose(self._pool, readable)

@@ -1,5 +1,6 @@
 """Pages of the office: sign in, list applications, look at one, decide, see how the office decides. For people."""
 
+import asyncio
 import dataclasses
 from datetime import datetime
 from typing import Annotated, Any, get_args
@@ -119,12 +120,15 @@ async def show_office_applications(request: web.Request) -> web.Response:
     )
     cursor = asked.get("cursor")
     after = decode_cursor(_CURSOR, cursor, tuple[Annotated[datetime, Meta(tz=True)], Uuid]) if cursor else None
-    decide = request.app[GATEWAY].decide_applications
-    found, more = await decide.listed(office.tenant, wanted=wanted, after=after, limit=_ROWS, without_precedents=True)
+    gateway = request.app[GATEWAY]
+    (found, more), numbers = await asyncio.gather(
+        gateway.list_applications.page(office.tenant, wanted=wanted, after=after, limit=_ROWS),
+        gateway.decide_applications.numbers(office.tenant),
+    )
     page = request.app[OFFICE_PAGES].applications(
         page_of(request, office),
         found,
-        await decide.numbers(office.tenant),
+        numbers,
         wanted=chosen,
         more=encode_cursor(_CURSOR, more) if more else None,
     )

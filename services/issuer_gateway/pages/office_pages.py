@@ -16,6 +16,7 @@ from proto.wire.grade_conditions import GradeConditionList, GradePreview
 from proto.wire.own_statements import EndorsementPage, InvitationPage, StandingDecisionAnswer
 from proto.wire.stacks import NamedAchievement
 from services.edge.check_words import CHECK_NAMES, CHECK_RESULTS
+from services.issuer_gateway.domain.listed_application import ListedApplication
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.pages.application_words import APPLICATION_STATES, DECISIONS, REASON_WORDS
 from services.issuer_gateway.pages.in_languages import PageReader, PagesInLanguages
@@ -93,7 +94,7 @@ class OfficePages(PagesInLanguages):
     def applications(
         self,
         page: PageOfOffice,
-        found: Sequence[ApplicationAnswer],
+        found: Sequence[ListedApplication],
         report: RecognitionReport,
         *,
         wanted: Mapping[str, Any],

@@ -11,10 +11,14 @@ from proto.wire.applications import ApplicationState, ReasonCode, RecognitionDec
 from services.issuer_gateway.store.list_ends import FIRST
 from services.persistence.postgres import Connection, Pool
 
-_SELECT = """
-    SELECT application_id::text, application.institution_id::text, learner_id::text, ref, state, programme, is_public,
-        sealed_applicant, application.created_at, due_at, erased_at IS NOT NULL AS is_erased
-    FROM application JOIN learner USING (learner_id)"""
+_STORED = """
+    SELECT application_id::text, application.institution_id::text, learner_id::text, state, programme, is_public,
+        sealed_applicant, application.created_at, due_at"""
+_SELECT = f"{_STORED}, ref, erased_at IS NOT NULL AS is_erased FROM application JOIN learner USING (learner_id)"
+_IS_ERASED = """coalesce((
+            SELECT true FROM learner WHERE learner.learner_id = application.learner_id AND erased_at IS NOT NULL
+        ), false) AS is_erased"""
+_LISTED = f"{_STORED}, {_IS_ERASED} FROM application"
 _OUTLIVED = """closed_at < now() - make_interval(
         days => least($1, (SELECT min(least(application_days, dossier_days)) FROM retention_rule)))
     AND closed_at < now() - make_interval(days => coalesce((
@@ -84,12 +88,11 @@ class EvidenceDecision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredApplication(msgspec.Struct, frozen=True, kw_only=True):
-    """An application as it lies there; `ref` is None once its learner was erased."""
+    """An application as it lies there."""
 
     application_id: ApplicationId
     institution_id: InstitutionId
     learner_id: LearnerId
-    ref: str | None
     state: ApplicationState
     programme: str
     is_public: bool
@@ -97,6 +100,12 @@ class StoredApplication(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     due_at: datetime
     is_erased: bool
+
+
+class NamedApplication(StoredApplication, frozen=True, kw_only=True):
+    """An application with the name under which its learner is known here; None once the learner was erased."""
+
+    ref: str | None
 
 
 class WantedApplications(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,8 +125,8 @@ def _bytes(value: str | None) -> bytes | None:
     return bytes.fromhex(value) if value is not None else None
 
 
-def _application(row: asyncpg.Record) -> StoredApplication:
-    return StoredApplication(**dict(row))
+def _application(row: asyncpg.Record) -> NamedApplication:
+    return NamedApplication(**dict(row))
 
 
 def _item(row: asyncpg.Record) -> SealedEvidence:
@@ -157,7 +166,7 @@ async def count_open(connection: Connection | Pool, institution_id: InstitutionI
     return count
 
 
-async def by_token(connection: Connection | Pool, token_hash: bytes) -> StoredApplication | None:
+async def by_token(connection: Connection | Pool, token_hash: bytes) -> NamedApplication | None:
     """Return the application whose link has this hash."""
     row = await connection.fetchrow(f"{_SELECT} WHERE token_hash = $1", token_hash)
     return _application(row) if row else None
@@ -165,7 +174,7 @@ async def by_token(connection: Connection | Pool, token_hash: bytes) -> StoredAp
 
 async def get(
     connection: Connection | Pool, institution_id: InstitutionId, application_id: ApplicationId
-) -> StoredApplication | None:
+) -> NamedApplication | None:
     """Return an application to the institution; another institution's is not there."""
     row = await connection.fetchrow(
         f"{_SELECT} WHERE application_id = $1 AND application.institution_id = $2", application_id, institution_id
@@ -175,7 +184,7 @@ async def get(
 
 async def lock(
     connection: Connection, institution_id: InstitutionId, application_id: ApplicationId
-) -> StoredApplication | None:
+) -> NamedApplication | None:
     """Return an application to the institution and let nobody else decide on it until the transaction ends."""
     await connection.execute("SELECT FROM application WHERE application_id = $1 FOR UPDATE", application_id)
     return await get(connection, institution_id, application_id)  # a statement of its own sees what we waited for
@@ -193,16 +202,29 @@ async def page(
     asked = (*(after or FIRST), limit, wanted.programme, wanted.is_overdue, wanted.is_appealed)
     if wanted.state is None:
         rows = await connection.fetch(
-            f"{_SELECT} WHERE application.institution_id = $1 {_WANTED}", institution_id, *asked
+            f"{_LISTED} WHERE application.institution_id = $1 {_WANTED}", institution_id, *asked
         )
     else:
         rows = await connection.fetch(
-            f"{_SELECT} WHERE application.institution_id = $1 AND state = $8 {_WANTED}",
+            f"{_LISTED} WHERE application.institution_id = $1 AND state = $8 {_WANTED}",
             institution_id,
             *asked,
             wanted.state,
         )
-    return [_application(row) for row in rows]
+    return [StoredApplication(**dict(row)) for row in rows]
+
+
+async def item_counts(
+    connection: Connection | Pool, institution_id: InstitutionId, application_ids: Sequence[ApplicationId]
+) -> dict[ApplicationId, int]:
+    """Return how many pieces of evidence applications to the institution have, of those that have any."""
+    rows = await connection.fetch(
+        """SELECT application_id::text, count(*) AS item_count FROM application_item
+           WHERE of_institution = $1 AND application_id = ANY($2::uuid[]) GROUP BY application_item.application_id""",
+        institution_id,
+        list(application_ids),
+    )
+    return {row["application_id"]: row["item_count"] for row in rows}
 
 
 async def items(connection: Connection | Pool, application_ids: Sequence[ApplicationId]) -> list[SealedEvidence]:
@@ -281,7 +303,7 @@ async def with_lapsing(connection: Connection, *, days: int, limit: int) -> list
 
 async def lapsing(
     connection: Connection, institution_ids: Sequence[InstitutionId], *, days: int, limit: int
-) -> list[StoredApplication]:
+) -> list[NamedApplication]:
     """Return, locked, applications to these institutions that are closed for too long and still hold personal data.
 
     How long is said by the institution's rules, which the caller holds, for what they are about, the fewest days first;

@@ -7,6 +7,7 @@ from services.issuer_gateway.applications.decide import DecideApplications
 from services.issuer_gateway.applications.evidence import EvidenceCheck
 from services.issuer_gateway.applications.export_applications import ExportApplications
 from services.issuer_gateway.applications.grade_conditions import GradeConditions
+from services.issuer_gateway.applications.list_applications import ListApplications
 from services.issuer_gateway.applications.precedents import PublicPrecedents
 from services.issuer_gateway.applications.present_status import PresentStatus
 from services.issuer_gateway.applications.publication import PublishRecognitions
@@ -45,11 +46,9 @@ from services.policy_file import policy_text
 
 def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
     """Return the commands that handlers get."""
-    pool, writer, idempotency = parts.pool, parts.writer, parts.idempotency
-    reader = _credential_reader(parts)
+    pool, writer, idempotency, reader = parts.pool, parts.writer, parts.idempotency, _credential_reader(parts)
     papers, links = _credential_papers(parts, reader, config), _holder_links(parts, config)
-    shown = ShownByLinks(pool, links, papers)
-    lists, answers = ListsInHand(), ListAnswers(pool, parts.keystore)
+    lists, answers, shown = ListsInHand(), ListAnswers(pool, parts.keystore), ShownByLinks(pool, links, papers)
     statements, erase_learner = MakeStatements(pool, writer, idempotency), _erase_learner(parts, lists)
     return Gateway(
         config=config,
@@ -80,6 +79,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         use_claim=_use_claim(parts, issuing, reader, links),
         recognition_applications=_recognition_applications(parts, config),
         decide_applications=_decide_applications(parts),
+        list_applications=ListApplications(pool, parts.learner_keys),
         grade_conditions=_grade_conditions(parts),
         agreements=_agreements(parts),
         whose_applications=WhoseApplications(parts.unit_of_work),
