@@ -24,12 +24,17 @@ from services.persistence.postgres import Pool
 _PROOF: ProofChoice = "eddsa-rdfc-2022"
 
 
-class OpenedCredential(msgspec.Struct, frozen=True, kw_only=True):
-    """A credential ready to be shown: its signed document, what that says, and the facts beside it."""
+class ReadCredential(msgspec.Struct, frozen=True, kw_only=True):
+    """What a credential says, and the facts beside it: enough for a page, and for no file."""
 
-    document: dict[str, Any]
     content: Content
     facts: Facts
+
+
+class OpenedCredential(ReadCredential, frozen=True, kw_only=True):
+    """A credential ready to be handed out: its signed document as well."""
+
+    document: dict[str, Any]
     institution_id: InstitutionId
 
     @property
@@ -80,17 +85,35 @@ class CredentialPapers:
 
     async def all_opened(self, tenant: Tenant, credential_ids: Sequence[CredentialId]) -> list[OpenedCredential]:
         """Return credentials of the institution, in order; the database is asked as often as for one."""
-        documents = await self._reader.documents(tenant, credential_ids, proof=_PROOF)
-        standings = await self._standings.of(credential_ids)
+        documents, read = await self._read(tenant, credential_ids, proof=_PROOF)
+        return [
+            OpenedCredential(
+                document=documents[each.facts.credential_id],
+                content=each.content,
+                facts=each.facts,
+                institution_id=tenant.institution_id,
+            )
+            for each in read
+        ]
+
+    async def all_read(self, tenant: Tenant, credential_ids: Sequence[CredentialId]) -> list[ReadCredential]:
+        """Return what credentials of the institution say, in order; no proof is read for it, or made."""
+        return (await self._read(tenant, credential_ids, proof="none"))[1]
+
+    async def _read(
+        self, tenant: Tenant, credential_ids: Sequence[CredentialId], *, proof: ProofChoice
+    ) -> tuple[dict[CredentialId, dict[str, Any]], list[ReadCredential]]:
+        documents, standings = await asyncio.gather(
+            self._reader.documents(tenant, credential_ids, proof=proof), self._standings.of(credential_ids)
+        )
         contents = {}
         for number, (name, document) in enumerate(documents.items(), 1):
             if number % TURN_DOCUMENTS == 0:
                 await asyncio.sleep(0)
             contents[name] = content_of(document)
         titles = await self._part_titles(contents.values())
-        return [
-            OpenedCredential(
-                document=documents[name],
+        read = [
+            ReadCredential(
                 content=contents[name],
                 facts=Facts(
                     credential_id=name,
@@ -101,10 +124,10 @@ class CredentialPapers:
                     check_url=self.check_url(name),
                     part_titles=titles,
                 ),
-                institution_id=tenant.institution_id,
             )
             for name in credential_ids
         ]
+        return documents, read
 
     async def _part_titles(self, contents: Iterable[Content]) -> dict[str, Texts]:
         """Return how the parts of stacks are called, where somebody's catalogue says so; documents name addresses."""

@@ -1,5 +1,6 @@
 """Pages and files behind the secret links of learners: what they hold, what they share. For people; no account."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,15 +94,20 @@ async def show_linked(request: web.Request) -> web.Response:
     link = await shown.link(secret, is_view=request.method == "GET")
     if link.stored.credential_id is not None:
         return await _sheet(request, link, secret)
-    opened = await shown.all_opened(link)
-    rows = [HeldRow(content=each.content, facts=each.facts) for each in opened]
-    page = await _page_of(request, link, secret)
-    stacks = [] if link.is_share else await _stacks(request, link)
-    return request.app[HELD_PAGES].holdings(page, rows, sum_hundredths=sum_of_credits(opened), stacks=stacks)
+    held, page, stacks = await asyncio.gather(
+        shown.all_read(link), _page_of(request, link, secret), _stacks(request, link)
+    )
+    rows = [HeldRow(content=each.content, facts=each.facts) for each in held]
+    return request.app[HELD_PAGES].holdings(page, rows, sum_hundredths=sum_of_credits(held), stacks=stacks)
 
 
 async def _stacks(request: web.Request, link: FoundLink) -> Sequence[StackAdvice] | None:
-    """Return what the learner can make of what is held here, nearest first; None where that cannot be said now."""
+    """Return what the learner can make of what is held here, nearest first; None where that cannot be said now.
+
+    Whom something was shared with is shown nothing of it.
+    """
+    if link.is_share:
+        return []
     advise = request.app[GATEWAY].advise_stacks
     try:
         advised = await advise.for_learner_id(

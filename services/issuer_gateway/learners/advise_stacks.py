@@ -70,6 +70,8 @@ class AdviseStacks:
         offered = await achievements.with_recipes(self._pool, after=after, limit=limit + 1)
         shown = offered[:limit]
         more = (shown[-1].tenant.institution_id, shown[-1].achievement_id) if len(offered) > limit else None
+        if not shown:
+            return Advised(len(ids), (), more)
         now = self._writer.now()
         async with transaction(self._pool) as connection:
             dids = dict.fromkeys(each.tenant.did for each in shown)

@@ -9,7 +9,7 @@ from proto.ids import CredentialId
 from proto.moment import from_datetime
 from proto.wire.holder_links import ShownCredential, ShownCredentials
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
-from services.issuer_gateway.credentials.credential_papers import CredentialPapers, OpenedCredential
+from services.issuer_gateway.credentials.credential_papers import CredentialPapers, OpenedCredential, ReadCredential
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.links.chosen_parts import ShareTerms, chosen
 from services.issuer_gateway.links.link_commands import HolderLinks
@@ -71,50 +71,59 @@ class ShownByLinks:
         wanted = credential_id or link.stored.credential_id
         if wanted is None or wanted not in await self.ids(link):
             raise UnknownCredentialProblem("This link leads to no such credential")
-        return self._within(link, await self._papers.opened(link.tenant, wanted))
-
-    def _within(self, link: FoundLink, opened: OpenedCredential) -> OpenedCredential:
-        if link.terms.is_whole:
-            return opened
-        return OpenedCredential(
-            document={},
-            content=chosen(opened.content, link.terms.parts),
-            facts=replace(opened.facts, is_whole=False),
-            institution_id=opened.institution_id,
-        )
+        return _opened_within(link, await self._papers.opened(link.tenant, wanted))
 
     async def all_opened(self, link: FoundLink) -> Sequence[OpenedCredential]:
         """Return all credentials that a link leads to."""
         opened = await self._papers.all_opened(link.tenant, await self.ids(link))
-        return [self._within(link, each) for each in opened]
+        return [_opened_within(link, each) for each in opened]
+
+    async def all_read(self, link: FoundLink) -> Sequence[ReadCredential]:
+        """Return what all credentials say that a link leads to."""
+        read = await self._papers.all_read(link.tenant, await self.ids(link))
+        return [_within(link, each) for each in read]
 
     async def described(self, link: FoundLink) -> ShownCredentials:
         """Return what a link shows, for machines."""
-        opened = await self.all_opened(link)
+        read = await self.all_read(link)
         return ShownCredentials(
             expires_at=from_datetime(link.stored.expires_at),
-            ects_hundredths=sum_of_credits(opened),
-            credentials=tuple(map(_shown, opened)),
+            ects_hundredths=sum_of_credits(read),
+            credentials=tuple(map(_shown, read)),
         )
 
 
-def sum_of_credits(opened: Sequence[OpenedCredential]) -> int:
+def _within(link: FoundLink, read: ReadCredential) -> ReadCredential:
+    if link.terms.is_whole:
+        return read
+    content, facts = chosen(read.content, link.terms.parts), replace(read.facts, is_whole=False)
+    return ReadCredential(content=content, facts=facts)
+
+
+def _opened_within(link: FoundLink, opened: OpenedCredential) -> OpenedCredential:
+    if link.terms.is_whole:
+        return opened
+    shown = _within(link, opened)
+    return replace(opened, document={}, content=shown.content, facts=shown.facts)
+
+
+def sum_of_credits(read: Sequence[ReadCredential]) -> int:
     """Return the credits, in hundredths, of those that are active.
 
     What is a part of a stack among them is counted in the stack and not again.
     """
-    inside = {part.credential_id for each in opened for part in each.content.components if _counts(each)}
+    inside = {part.credential_id for each in read for part in each.content.components if _counts(each)}
     return sum(
-        each.content.ects_hundredths or 0 for each in opened if _counts(each) and each.facts.credential_id not in inside
+        each.content.ects_hundredths or 0 for each in read if _counts(each) and each.facts.credential_id not in inside
     )
 
 
-def _counts(opened: OpenedCredential) -> bool:
-    return opened.facts.shown_state.state in _COUNTED
+def _counts(read: ReadCredential) -> bool:
+    return read.facts.shown_state.state in _COUNTED
 
 
-def _shown(opened: OpenedCredential) -> ShownCredential:
-    facts = opened.facts
+def _shown(read: ReadCredential) -> ShownCredential:
+    facts = read.facts
     return ShownCredential(
         credential_id=facts.credential_id,
         issuer=facts.did,
@@ -122,6 +131,6 @@ def _shown(opened: OpenedCredential) -> ShownCredential:
         state=facts.shown_state.state,
         asked_at=facts.shown_state.at,
         is_whole=facts.is_whole,
-        content=opened.content,
+        content=read.content,
         check_url=facts.check_url,
     )
