@@ -12,9 +12,9 @@ from services.bounded_program import Ended, Work, run_bounded
 from services.edge.places import Places
 
 PDF_MEDIA = "application/pdf"
-READERS_MAX = 4
-READERS_PER_ADDRESS = 3
-SLOW_READERS_MAX = 2
+READERS_MAX = 3
+READERS_PER_ADDRESS = 2
+SLOW_READERS_MAX = 1
 """So many PDFs may take longer than `QUICK_SECONDS` at once; one more is given up then, so that others find a place."""
 QUICK_SECONDS = 2.0
 READ_SECONDS_MAX = 20.0

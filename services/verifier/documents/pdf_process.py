@@ -12,7 +12,7 @@ import sys
 
 from services.process_limits import confine
 
-MEMORY_BYTES = 134_217_728
+MEMORY_BYTES = 104_857_600
 CPU_SECONDS = 3
 ATTACHMENTS_MAX = 32
 ATTACHMENT_BYTES_MAX = 1_048_576
