@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from tests.attack.stranger import Target, at_once, get, post, summed
+from tests.support.gateways import achievement
 
 CSV, JSON, NDJSON = "text/csv", "application/json", "application/x-ndjson"
 DRY, AWARDS, CHANGES, IMPORT = (
@@ -84,12 +85,8 @@ def advice(target: Target) -> str:
 
     def described(number: int) -> str:
         named = [f"https://x.example/{number}-{place}" for place in range(64)]
-        body = {
-            "id": f"recipe-{number}",
-            "title": {"en": "A"},
-            "ects_hundredths": 9_000,
-            "recipe": {"allows_repeats": True, "outside_share_max": "1/3", "required_achievements": named},
-        }
+        recipe = {"allows_repeats": True, "outside_share_max": "1/3", "required_achievements": named}
+        body = achievement(f"recipe-{number}", ects_hundredths=9_000, recipe=recipe)
         return post(target, "/v1/achievements", msgspec.json.encode(body), JSON, authorised)
 
     learner = {"ref": "s-advised", "given_name": "Zoë", "family_name": "Løvstad"}

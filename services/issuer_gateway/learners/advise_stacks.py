@@ -76,7 +76,7 @@ class AdviseStacks:
         async with transaction(self._pool) as connection:
             dids = dict.fromkeys(each.tenant.did for each in shown)
             judged = {did: await self._parts(connection, did, ids, now) for did in dids}
-        async with self._working_out:  # seconds for many recipes and credentials: others' requests have their turns
+        async with self._working_out:  # a second for many recipes and credentials: others have their turns
             advised = await asyncio.to_thread(_advised, shown, judged, now)
             names = await self._names.of(_uris_of((found, parts) for _, found, parts in advised))
             stacks = await asyncio.to_thread(_answers, advised, names)
