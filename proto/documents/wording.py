@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from proto.documents import vc_addresses
 from proto.documents.credential import Achievement, Award, Learner
 from proto.problem import InvalidProblem
+from proto.sentence import sentence
 from proto.visible_text import address_fault_of, fault_of, slip_of
 
 Texts = Iterable[tuple[str, str]]
@@ -64,14 +65,16 @@ def check_texts(texts: Texts) -> None:
     for pointer, text in texts:
         fault = fault_of(text)
         if fault is not None:
-            raise InvalidProblem(f"The text at {pointer} {fault}", pointer=pointer)
+            said = sentence("The text at {pointer} {fault}", pointer=pointer, fault=sentence(fault))
+            raise InvalidProblem(said, pointer=pointer)
 
 
 def check_address(email: str | None, pointer: str) -> None:
     """Raise `InvalidProblem` for a mail address that holds something invisible."""
     fault = address_fault_of(email) if email is not None else None
     if fault is not None:
-        raise InvalidProblem(f"The mail address at {pointer} {fault}", pointer=pointer)
+        said = sentence("The mail address at {pointer} {fault}", pointer=pointer, fault=sentence(fault))
+        raise InvalidProblem(said, pointer=pointer)
 
 
 def slips_in(texts: Texts) -> tuple[str, ...]:

@@ -168,10 +168,14 @@ HoldsNow = Literal["holds", "does-not-hold", "unknown", "not-asked"]
 
 
 class CountedPlace(Record, frozen=True, kw_only=True):
-    """Where a credential was recognised: an application, and the number of the evidence in it."""
+    """Where a credential counts: an application, and the number of the evidence in it.
 
-    application_id: ApplicationId
-    number: int
+    Or `recognition`, an event on the log that came of no application here, or of one that was erased since.
+    """
+
+    application_id: ApplicationId | None = None
+    number: int | None = None
+    recognition: EventId | None = None
 
 
 class ItemAnswer(Record, frozen=True, kw_only=True):
@@ -182,8 +186,9 @@ class ItemAnswer(Record, frozen=True, kw_only=True):
     `public_precedents`: whether a verifier was asked just now for public decisions on the achievement; where it could
     not answer, or was not up to date (`unknown`), and in lists (`not-asked`), those stand here that came with `answer`.
     `holds_now` is whether the credential on this log holds now, as a verifier was asked just now too: it may have been
-    revoked since it was shown, and `answer` stays as it was. `counted_in` is where the office has recognised this very
-    credential towards the programme already (not said in lists): whatever decides at once leaves it to a person.
+    revoked since it was shown, and `answer` stays as it was. `counted_in` is where the office has recognised this
+    credential, a part of it, or a stack that holds one of these, towards the programme already (not said in lists):
+    whatever decides at once leaves it to a person, who counts it once more only by saying so (`despite_counted`).
     """
 
     number: int
@@ -252,7 +257,8 @@ class DecisionBody(Record, frozen=True, kw_only=True):
     """`POST /v1/recognition-applications/{id}/items/{number}/decision`.
 
     In part counts `ects_hundredths`; what is not recognised in full has reasons from the list and words: the burden of
-    proof lies with the office, and a refusal states its reasons (Lisbon Recognition Convention).
+    proof lies with the office, and a refusal states its reasons (Lisbon Recognition Convention). What counts of prior
+    learning names its `assessor`.
     """
 
     decision: RecognitionDecision
@@ -260,9 +266,12 @@ class DecisionBody(Record, frozen=True, kw_only=True):
     eqf_level: EqfField | UnsetType = UNSET
     reasons: Annotated[tuple[ReasonCode, ...], Meta(max_length=8)] = ()
     text: StatementText | UnsetType = UNSET
-    assessor: Annotated[ShortText, Meta(description="Who assessed prior learning")] | UnsetType = UNSET
+    assessor: (
+        Annotated[ShortText, Meta(description="Who assessed prior learning, which counts by nothing else")] | UnsetType
+    ) = UNSET
     despite_precedents: Annotated[bool, Meta(description="Said where a like case was decided otherwise before")] = False
     despite_status: Annotated[bool, Meta(description="Said where the credential does not hold any more")] = False
+    despite_counted: Annotated[bool, Meta(description="Said where it counts towards the programme already")] = False
 
 
 class UnlikeCases(Record, frozen=True, kw_only=True):

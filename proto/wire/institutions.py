@@ -48,6 +48,9 @@ TimeZoneField = Annotated[
 
 PROGRAMMES_MAX = 64
 GRADES_MAX, GRADE_CONDITIONS_MAX = 64, 256
+DECIDE_DAYS_MAX, REMIND_DAYS_MAX, REMIND_DAYS = 3_650, 365, 7
+"""Within how many days an institution may say that it decides, and how many before that it is reminded; where it says
+nothing, `REMIND_DAYS`."""
 
 
 class Programme(Record, frozen=True, kw_only=True):
@@ -173,17 +176,21 @@ class SettingsRequest(Record, frozen=True, kw_only=True):
     zone of days that are written without a time. `programmes`: those towards which it takes applications for
     recognition, on its page and by the API; with none it takes none. Before they were ever stated the API takes them
     towards any programme under a prefix of the institution, and there is no page. `grade_conditions`: the grades that
-    its standing decisions ask for; those that are sent take the place of all before.
+    its standing decisions ask for; those that are sent take the place of all before. `decide_within_days`: within how
+    many days it decides on applications for recognition, and on appeals, that come from now on; null: as the gateway
+    has it. `remind_days_before`: how many days before that it is reminded; 0: only once the day is past.
     """
 
     annex_gate: AnnexGate | UnsetType = UNSET
     time_zone: TimeZoneField | UnsetType = UNSET
     programmes: Annotated[tuple[Programme, ...], Meta(max_length=PROGRAMMES_MAX)] | UnsetType = UNSET
     grade_conditions: Annotated[tuple[GradeCondition, ...], Meta(max_length=GRADE_CONDITIONS_MAX)] | UnsetType = UNSET
+    decide_within_days: Annotated[int, Meta(ge=1, le=DECIDE_DAYS_MAX)] | UnsetType | None = UNSET
+    remind_days_before: Annotated[int, Meta(ge=0, le=REMIND_DAYS_MAX)] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if all(getattr(self, name) is UNSET for name in self.__struct_fields__):
-            raise ValueError("State annex_gate, time_zone, programmes or grade_conditions")
+            raise ValueError(f"State one of {', '.join(self.__struct_fields__)}")
         conditions = () if self.grade_conditions is UNSET else self.grade_conditions
         named = [(each.achievement_issuer, each.achievement, each.programme) for each in conditions]
         if len(set(named)) != len(named):
@@ -196,7 +203,8 @@ class SettingsRequest(Record, frozen=True, kw_only=True):
 class InstitutionSettings(Record, frozen=True, kw_only=True):
     """The institution's own settings; `annex_gate_in_force` is the stricter of its own and the gateway's.
 
-    Without a `time_zone` of its own it writes days in UTC.
+    Without a `time_zone` of its own it writes days in UTC. Without `decide_within_days` it decides as the gateway does,
+    within `decide_within_days_in_force`.
     """
 
     annex_gate: AnnexGate
@@ -204,6 +212,9 @@ class InstitutionSettings(Record, frozen=True, kw_only=True):
     time_zone: str | UnsetType = UNSET
     programmes: tuple[Programme, ...] | UnsetType = UNSET
     grade_conditions: tuple[GradeCondition, ...] = ()
+    decide_within_days: int | UnsetType = UNSET
+    decide_within_days_in_force: int
+    remind_days_before: int
 
 
 class SigningKeyRequest(Record, frozen=True, kw_only=True):

@@ -16,13 +16,15 @@ _ROWS = 200
 class VerifierClient(HttpClient):
     """One verifier. Raises what `HttpClient` raises."""
 
-    async def verify(self, document: bytes, *, at: str | None = None, known_at: str | None = None) -> Answer:
+    async def verify(
+        self, document: bytes, *, at: str | None = None, known_at: str | None = None, lang: str | None = None
+    ) -> Answer:
         """Return the answer for one document, as the learner sent it: JSON, or a PDF or picture that holds it.
 
-        `at` and `known_at` are days or moments, as for `status`.
+        `at` and `known_at` are days or moments, as for `status`; checks say what they found in `lang`, else in English.
         """
         media_type = "application/pdf" if document.startswith(b"%PDF-") else "application/json"
-        query = _moments(at, known_at)
+        query = _moments(at, known_at) | ({"lang": lang} if lang else {})
         return await self.request(
             "POST", "/v1/verifications", Answer, query=query, body=document, content_type=media_type
         )

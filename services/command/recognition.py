@@ -13,6 +13,7 @@ from proto.wire.applications import (
     ApplicationAnswer,
     ApplicationPage,
     ApplicationSeen,
+    CountedPlace,
     DecisionAnswer,
     ReasonCode,
 )
@@ -227,7 +228,7 @@ def _print_application(found: ApplicationAnswer, *, as_json: bool) -> None:
         if item.holds_now == "does-not-hold":
             console.print("     it does not hold now: revoked, suspended, or its time is over", markup=False)
         for place in item.counted_in:
-            console.print(f"     counts here already: application {place.application_id}, {place.number}", markup=False)
+            console.print(f"     counts here already: {_counted(place)}", markup=False)
         for check in item.answer.checks if item.answer else ():
             if check.result in {"invalid", "unknown"}:
                 console.print(f"     {clean(check.detail)}")
@@ -235,6 +236,12 @@ def _print_application(found: ApplicationAnswer, *, as_json: bool) -> None:
             where = "here" if each.scope == "own" else each.institution
             console.print(f"     before: {each.decision}, {clean(where)}: {each.count}")
         _print_decisions(item.decisions, item.appeal)
+
+
+def _counted(place: CountedPlace) -> str:
+    if place.recognition is not None:
+        return f"recognition {place.recognition} on the log"
+    return f"application {place.application_id}, {place.number}"
 
 
 @recognition.command("decide")
@@ -247,9 +254,10 @@ def _print_application(found: ApplicationAnswer, *, as_json: bool) -> None:
 @click.option("--eqf-level", type=click.IntRange(1, 8))
 @click.option("--reason", "reasons", multiple=True, type=click.Choice(get_args(ReasonCode)), help="Once for each.")
 @click.option("--text", metavar="TEXT", help="Why, in words for the applicant.")
-@click.option("--assessor", metavar="NAME", help="Who assessed prior learning.")
+@click.option("--assessor", metavar="NAME", help="Who assessed prior learning; needed unless it is refused.")
 @click.option("--despite-precedents", is_flag=True, help="A like case was decided otherwise; --text says why.")
 @click.option("--despite-status", is_flag=True, help="It does not hold any more; --text says why it counts.")
+@click.option("--despite-counted", is_flag=True, help="It counts towards the programme already, and is to once more.")
 @as_json_option
 @command
 async def decide(

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from proto.problem import MalformedProblem
+from proto.sentence import sentence
 from services.edge.body import BodyLimits, off_loop, read_body
 from services.edge.media_type import media_type_of
 
@@ -40,11 +41,11 @@ class Form(msgspec.Struct, frozen=True):
         """Return a field as text, "" where it is absent; raises `MalformedProblem` for what no text field holds."""
         content = self.fields.get(name, b"")
         if b"\0" in content:  # nothing that is kept can hold it
-            raise MalformedProblem(f"The field `{name}` holds the null character: write it anew")
+            raise MalformedProblem(sentence("The field `{name}` holds the null character: write it anew", name=name))
         try:
             return content.decode()
         except UnicodeDecodeError as error:
-            raise MalformedProblem(f"The field `{name}` is not UTF-8 text") from error
+            raise MalformedProblem(sentence("The field `{name}` is no UTF-8 text: write it anew", name=name)) from error
 
 
 async def read_form(request: web.Request, limits: BodyLimits) -> Form:

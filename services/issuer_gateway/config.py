@@ -176,7 +176,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = None
     application_due_days: Annotated[
-        int, Meta(ge=1, le=3_650, description="Days within which an application for recognition is to be decided")
+        int,
+        Meta(
+            ge=1,
+            le=3_650,
+            description="Days within which an application for recognition is to be decided, where its institution says "
+            "no other number",
+        ),
     ] = 60
     application_kept_days: Annotated[
         int, Meta(ge=1, le=3_650, description="Days after which a decided application is erased")

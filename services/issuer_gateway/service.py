@@ -9,6 +9,7 @@ from services.issuer_gateway.applications.decide import DecideApplications
 from services.issuer_gateway.applications.export_applications import ExportApplications
 from services.issuer_gateway.applications.grade_conditions import GradeConditions
 from services.issuer_gateway.applications.list_applications import ListApplications
+from services.issuer_gateway.applications.programme_names import ProgrammeNames
 from services.issuer_gateway.applications.publication import PublishRecognitions
 from services.issuer_gateway.applications.reminders import RemindOffices
 from services.issuer_gateway.applications.whose import WhoseApplications
@@ -58,6 +59,7 @@ class Gateway:
     large_lists: LargeLists
     status_lists: StatusLists
     achievement_names: AchievementNames
+    programme_names: ProgrammeNames
 
     issue_together: IssueTogether
     stack_credentials: StackCredentials

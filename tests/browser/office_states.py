@@ -4,12 +4,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from proto.documents.recognition_agreement import AgreementTerm, ConsentEnvelope, ConsentSignature
-from proto.ids import AchievementUri, AgreementId, ApplicationId, Did, InstitutionId, KeyId, Origin, TreeSize
+from proto.ids import (
+    AchievementUri,
+    AgreementId,
+    ApplicationId,
+    Did,
+    EventId,
+    InstitutionId,
+    KeyId,
+    Origin,
+    TreeSize,
+)
 from proto.moment import Moment
 from proto.problem import ConflictProblem
 from proto.sentence import sentence
 from proto.wire.agreements import AgreementAnswer, AgreementPage
-from proto.wire.applications import Applicant, ApplicationAnswer, DecisionAnswer, Dossier, ItemAnswer
+from proto.wire.applications import (
+    Applicant,
+    ApplicationAnswer,
+    CountedPlace,
+    DecisionAnswer,
+    Dossier,
+    ItemAnswer,
+)
 from proto.wire.content import Content, HolderContent
 from proto.wire.verifier import Answer, AsOf, Check, CheckName, IssuerFacts, Question, Result, Verdict
 from services.issuer_gateway.domain.tenant import Tenant
@@ -60,6 +77,10 @@ _CONTENT = Content(
     holder=HolderContent(name="Zoë van den Broecke-Wiśniewska"),
 )
 _BEFORE, _SINCE = Moment("2026-01-15T10:00:00.000Z"), Moment("2026-11-02T09:30:00.000Z")
+_COUNTED = (
+    CountedPlace(application_id=ApplicationId("00000000-0000-4000-8000-000000000002"), number=3),
+    CountedPlace(recognition=EventId("4f" * 32)),
+)
 _AGREEMENTS: Mapping[str, Mapping[str, Any]] = {
     "proposed by them": {"state": "proposed", "proposer": _THEIRS, "accepter": _OURS},
     "in force": {"is_in_force": True, "elsewhere": (_THEIRS,)},
@@ -140,7 +161,13 @@ def _application() -> ApplicationAnswer:
     )
     held = _answer("valid", proven | {"status": "valid"})
     items = (
-        ItemAnswer(number=1, title="Zarządzanie ryzykiem powodziowym", answer=held, holds_now="does-not-hold"),
+        ItemAnswer(
+            number=1,
+            title="Zarządzanie ryzykiem powodziowym",
+            answer=held,
+            holds_now="does-not-hold",
+            counted_in=_COUNTED,
+        ),
         ItemAnswer(number=2, title="إدارة مخاطر الفيضانات", answer=held, holds_now="unknown"),
         ItemAnswer(
             number=3,
@@ -190,6 +217,7 @@ def evidence(code: str) -> str:
     since = "2026-11-01T00:00:00.000Z"
     refusal = sentence("{institution} is suspended since {at}; ask the registrar", institution=_TENANT.did, at=since)
     problem = ConflictProblem(sentence("The log refused this: {refusal}", refusal=refusal))
-    texts = {"decision": "full", "ects": "3", "eqf_level": "", "text": "", "assessor": "", "despite": ""}
-    typed = TypedDecision(number=1, texts=texts | {"despite_status": ""}, reasons=(), fault=problem.sentence)
+    texts = {"decision": "full", "ects": "3"} | dict.fromkeys(("eqf_level", "text", "assessor", "despite"), "")
+    texts |= {"despite_status": "", "despite_counted": ""}
+    typed = TypedDecision(number=1, texts=texts, reasons=(), fault=problem.sentence)
     return OfficePages().application(_page(code), _application(), typed=typed).text or ""

@@ -386,6 +386,8 @@ class Scenes:
             "office-application": self._in_office(f"/office/applications/{application}"),
             "office-application-de": self._in_office(f"/office/applications/{application}?lang=de"),
             "office-report": self._in_office("/office/report"),
+            "office-settings": self._in_office("/office/settings"),
+            "office-settings-de": self._in_office("/office/settings?lang=de"),
             "office-standing": self._in_office("/office/standing-decisions"),
             "office-grades": self._in_office(grades),
             "office-grades-de": self._in_office(f"{grades}&lang=de"),

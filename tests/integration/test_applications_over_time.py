@@ -78,6 +78,8 @@ async def test_a_document_that_was_revoked_since_it_was_shown_is_counted_by_nobo
         await decider.decide(page, 2, fields)
         assert "It was revoked or suspended since it was shown" in decider.text
         await decider.decide(page, 2, fields | {"despite_status": "1"})
+        assert decider.status == 409, "the same credential counts already, in the same application"
+        await decider.decide(page, 2, fields | {"despite_status": "1", "despite_counted": "1"})
     assert (await read_application(school, made)).state == "decided"
 
 
@@ -223,7 +225,7 @@ async def test_what_an_applicant_appeals_against_or_withdraws_just_then_is_not_p
 async def test_of_two_tabs_that_decide_at_once_one_decides(gateway: RunningGateway) -> None:
     school = await gateway.institution("school")
     made = await apply_with(gateway, school, [{"dossier": {"title": "Rivers", "description": "Ten years."}}])
-    full = {"decision": "full", "ects_hundredths": 250}
+    full = {"decision": "full", "ects_hundredths": 250, "assessor": "Dr Wind"}
     answers = await asyncio.gather(*(decide_item(school, made, 1, body) for body in (full, REFUSAL, full, REFUSAL)))
     assert sorted(each.status for each in answers) == [200, 409, 409, 409]
     assert {each.slug for each in answers if each.status == 409} == {"item-decided"}

@@ -83,6 +83,7 @@ async def test_an_office_that_presses_twice_is_told_of_no_fault_of_its_own(gatew
         path = f"/office/applications/{made['application_id']}"
         await office.open(path)
         decision = {"token": office.token, "once": _mark(office, f"{path}/items/1"), "decision": "full", "ects": "3"}
+        decision |= {"assessor": "Dr Wind"}
         assert await _twice(office, f"{path}/items/1", decision) == [(200, path)] * 2
         other = await _twice(office, f"{path}/items/1", decision | {"ects": "2"}, count=1)
         assert other[0][0] == 409, "another decision on the same evidence is one too many"

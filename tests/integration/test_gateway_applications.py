@@ -88,6 +88,7 @@ async def test_three_pieces_of_evidence_are_decided_each_in_its_own_way_and_one_
     assert (same.status, same.slug) == (409, "same-person")
     second = await second_person(school)
     anew = {"decision": "partial", "ects_hundredths": 100, "reasons": ["other"], "text": "The models convince."}
+    anew |= {"assessor": "Dr Wind"}
     assert (await decide_item(second, made, 3, anew)).status == 200
     last = (await seen_by_applicant(gateway, made)).items[2].decisions
     assert [(each.round, each.decision) for each in last] == [(1, "refused"), (2, "partial")]

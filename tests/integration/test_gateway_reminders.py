@@ -108,7 +108,7 @@ async def test_the_report_says_how_fast_and_how_an_office_decides(gateway: Runni
                 each["application_id"],
                 hours,
             )
-    full: Json = {"decision": "full", "ects_hundredths": 300}
+    full: Json = {"decision": "full", "ects_hundredths": 300, "assessor": "Dr Wind"}
     for body, each in zip((full, full, REFUSED), made, strict=False):
         await _decide(office, each, body)
     report = (await office.client.get("/v1/recognition-report")).body

@@ -190,7 +190,8 @@ async def test_rules_by_achievement_take_documents_applications_and_entries_away
     await office.issue(long, "only-long")
     applied = await _application(gateway)
     path = f"/v1/recognition-applications/{applied['application_id']}/items/1/decision"
-    assert (await office.client.post(path, {"decision": "full", "ects_hundredths": 100})).status == 200
+    counted = {"decision": "full", "ects_hundredths": 100, "assessor": "Dr Wind"}
+    assert (await office.client.post(path, counted)).status == 200
     rules = {"rules": [{"dossier_days": 30}, {"achievement": short, "document_days": 100}], "audit_days": 60}
     kept = await office.client.send("PUT", "/v1/retention", rules)
     assert kept.status == 200, kept

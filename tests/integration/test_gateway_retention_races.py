@@ -152,7 +152,8 @@ async def test_entries_of_a_trail_and_applications_stay_where_the_rule_is_taken_
     }
     applied = (await gateway.client().post("/v1/recognition-applications", body)).body
     path = f"/v1/recognition-applications/{applied['application_id']}/items/1/decision"
-    assert (await office.client.post(path, {"decision": "full", "ects_hundredths": 100})).status == 200
+    counted = {"decision": "full", "ects_hundredths": 100, "assessor": "Dr Wind"}
+    assert (await office.client.post(path, counted)).status == 200
     assert (await _change(office, "PUT", {"rules": [{"dossier_days": 1}], "audit_days": 60})).status == 200
     async with connected(gateway.database.owner_url, application_name="test") as connection:
         await connection.execute("UPDATE application SET closed_at = now() - interval '2 days'")

@@ -204,6 +204,7 @@ OFFICE_OWN = frozenset(
         "show_endorsements",
         "show_grade_conditions",
         "show_office_applications",
+        "show_office_settings",
         "show_recognition_report",
         "show_standing_decisions",
     ]
@@ -217,6 +218,9 @@ OFFICE_SESSION = frozenset(
         "take_in_agreement_by_form",
         "say_grades_by_form",
         "remove_grades_by_form",
+        "change_office_settings_by_form",
+        "name_programme_by_form",
+        "remove_programme_by_form",
         "invite_by_form",
         "endorse_by_form",
     )

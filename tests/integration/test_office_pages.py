@@ -52,8 +52,8 @@ async def _second_key(office: Office, *scopes: str) -> str:
     return str(made.body["api_key"])
 
 
-async def _document(verifier: Verifier, office: Office, name: str) -> bytes:
-    issued = await office.issue(name, "s1")
+async def _document(verifier: Verifier, office: Office, name: str, ref: str = "s1") -> bytes:
+    issued = await office.issue(name, ref)
     await office.published(issued.credential_id)
     document = await document_of(office, issued.credential_id)
     await verifier.answer(document)
@@ -191,10 +191,10 @@ async def test_the_office_is_warned_of_like_cases_and_confirms_in_words(
     college = await gateway.institution("college")
     school, programme = await _school(gateway)
     await college.describe("hydrology")
-    document = await _document(verifier, college, "hydrology")
+    documents = [await _document(verifier, college, "hydrology", ref) for ref in ("s1", "s2")]
     fields = {"programme": programme, "given_name": "Mia", "family_name": "Ö"}
     async with Reader(gateway) as applicant, Reader(gateway) as decider:
-        for _ in range(2):
+        for document in documents:
             await applicant.send("/recognition/school", fields, document)
             assert applicant.status == 200
         await decider.sign_in(school.created.api_key)

@@ -25,6 +25,7 @@ GATEWAY_MAY = {
     "store/followed_log.py:stored_position": ONE_ROW,
     "store/followed_log.py:rules_version": ONE_ROW,
     "store/tenants.py:keystore_check": ONE_ROW,
+    "store/tenants.py:own_remind_days": "some hundred rows, once a minute",
     "store/applications.py:lapsing": FEW,
     "store/applications.py:with_lapsing": FEW,
     "store/learners.py:some_learners": "a few rows at a start, and it stops as soon as it has them",

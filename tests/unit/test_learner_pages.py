@@ -22,6 +22,7 @@ from services.issuer_gateway.http import (
     office_endorsement_routes,
     office_grade_routes,
     office_routes,
+    office_settings_routes,
     office_statement_routes,
 )
 from services.issuer_gateway.languages import DEFAULT, LANGUAGES, LearnerLanguage
@@ -36,7 +37,7 @@ assert services.issuer_gateway.app, "with it every refusal of the gateway is kno
 NOW = Moment("2026-11-23T10:00:00.000Z")
 TEMPLATES = sorted(Path(pages_module.__file__).parent.glob("**/*.jinja"))
 OTHERS = [language for language in LANGUAGES.values() if language.code != DEFAULT]
-NO_WORDS = {"Credentify", "ECTS", "UTC", "recognition", "PUT", "settings", "programmes"}
+NO_WORDS = {"Credentify", "ECTS", "UTC", "recognition"}
 """What stands on pages in every language: names, units, and what programs are told."""
 PAGES = Pages(kept_days=90)
 each = pytest.mark.parametrize("language", OTHERS, ids=lambda language: str(language.code))
@@ -55,7 +56,13 @@ def _every_word() -> Iterator[str]:
         for name, table in vars(module).items():
             if name.isupper():
                 yield from [table] if isinstance(table, str) else table.values()
-    for module in (office_agreement_routes, office_endorsement_routes, office_grade_routes, office_statement_routes):
+    for module in (
+        office_agreement_routes,
+        office_endorsement_routes,
+        office_grade_routes,
+        office_settings_routes,
+        office_statement_routes,
+    ):
         yield from vars(module)["_FAULTS"].values()
     yield from vars(office_routes)["_FIELD_FAULTS"].values()
     yield from _raised_by(rules)

@@ -18,6 +18,8 @@ BOUNDS = {
     "{days} days",
     "Send at most {count} documents in one application.",
     "A stack has at most {count} levels",
+    "At most {count} conditions are kept: take one away first",
+    "At most {count} programmes are named: take one away first",
     "A stack has at most {count} parts in all",
     "End some: {count} that one institution proposed are kept at once",
     "The credential has {count} endorsements already",

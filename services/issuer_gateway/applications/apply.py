@@ -119,7 +119,10 @@ def decision_answer(
 
 
 class RecognitionApplications:
-    """Takes applications; an institution has at most `open_max` that wait, to be decided within `due_days`."""
+    """Takes applications; an institution has at most `open_max` that wait.
+
+    They are to be decided within `due_days`, where it says nothing else.
+    """
 
     def __init__(
         self,
@@ -193,7 +196,7 @@ class RecognitionApplications:
         application_id = ApplicationId(str(uuid.uuid4()))
         audited_call.speaks(tenant.institution_id, "link", "applicant", application_id=application_id)
         learner_id = LearnerId(str(uuid.uuid4()))
-        due_at = self._due_at()
+        due_at = self._due_at(tenant)
 
         async def work(connection: Connection) -> ApplicationMade:
             # (1) A bound on what waits; (2) a learner of its own, with a key; (3) all under that key; (4) at once.
@@ -231,8 +234,8 @@ class RecognitionApplications:
 
         return await self._idempotency.run_once(keyed, ApplicationMade, work, is_secret=True)
 
-    def _due_at(self) -> datetime:
-        return datetime.now(UTC) + timedelta(days=self._due_days)
+    def _due_at(self, tenant: Tenant) -> datetime:
+        return datetime.now(UTC) + timedelta(days=tenant.decide_within_days or self._due_days)
 
     def link_of(self, secret: str) -> str:
         """Return the address of an application's own page."""
@@ -293,7 +296,7 @@ class RecognitionApplications:
             if not may_appeal(item, [each for each in made if each.number == number]):
                 raise NoAppealProblem("An appeal is made once, against a decision that does not recognise in full")
             sealed = key.seal(text.encode(), "application-appeal", name_of(stored.application_id, number))
-            due_at = self._due_at()
+            due_at = self._due_at(await tenants.by_id(connection, stored.institution_id))
             await applications.appeal(connection, stored.application_id, number, sealed, due_at=due_at)
             await applications.set_state(connection, stored.application_id, "open")
 

@@ -88,7 +88,7 @@ async def _decided_beforehand(
         return None
     on_log = answer.credential
     if await earlier_recognitions.counts_already(
-        connection, tenant.institution_id, on_log.credential_id, application.programme
+        connection, tenant.institution_id, tenant.did, on_log.credential_id, application.programme
     ):
         return None
     content = answer.content

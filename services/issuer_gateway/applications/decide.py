@@ -9,27 +9,25 @@ from msgspec import UNSET
 
 from proto.documents.wording import check_texts
 from proto.ids import AchievementUri, ApiKeyId, ApplicationId
-from proto.moment import from_datetime
 from proto.problem import InvalidProblem
 from proto.wire.applications import (
     ApplicationAnswer,
+    CountedPlace,
     DecisionBody,
     HoldsNow,
-    ItemAnswer,
-    ProgrammeLimits,
+    Precedent,
     RecognitionReport,
 )
 from services.issuer_gateway.achievements.named_achievements import AchievementNames
-from services.issuer_gateway.applications.agreement_answers import Grounds, grounds_of
+from services.issuer_gateway.applications.agreement_answers import grounds_of
 from services.issuer_gateway.applications.apply import (
     UnknownApplicationProblem,
     UnknownItemProblem,
-    applicant_of,
-    decision_answer,
     item_of,
 )
 from services.issuer_gateway.applications.evidence import OpenedItem, file_in, name_of, opened_item
-from services.issuer_gateway.applications.known_evidence import KnownEvidence, by_application, place_of
+from services.issuer_gateway.applications.known_evidence import by_application, place_of
+from services.issuer_gateway.applications.office_answers import answer_of_nobody, office_answer
 from services.issuer_gateway.applications.precedents import (
     NOT_ASKED,
     FoundPrecedents,
@@ -39,18 +37,21 @@ from services.issuer_gateway.applications.precedents import (
     public_of,
     unlike_cases,
     with_title,
+    without_itself,
 )
 from services.issuer_gateway.applications.present_status import PresentStatus
 from services.issuer_gateway.applications.publication import publish_at
 from services.issuer_gateway.applications.rules import (
     ApplicationClosedProblem,
     ItemDecidedProblem,
+    check_assessed,
+    check_counted_once,
     check_decision,
     check_holds,
     next_round,
     state_of,
 )
-from services.issuer_gateway.domain.programmes import title_of
+from services.issuer_gateway.applications.worded_checks import Worded, WordedChecks
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
@@ -71,7 +72,7 @@ from services.issuer_gateway.store.applications import (
 )
 from services.issuer_gateway.store.like_cases import EvidencePlace
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
-from services.persistence.postgres import Connection, Pool
+from services.persistence.postgres import Connection, Pool, transaction
 
 
 class DecideApplications:
@@ -86,6 +87,7 @@ class DecideApplications:
         precedents: PublicPrecedents,
         statuses: PresentStatus,
         names: AchievementNames,
+        worded: WordedChecks,
     ) -> None:
         self._pool = pool
         self._idempotency = idempotency
@@ -93,6 +95,7 @@ class DecideApplications:
         self._precedents = precedents
         self._statuses = statuses
         self._names = names
+        self._worded = worded
 
     async def listed(
         self,
@@ -120,7 +123,8 @@ class DecideApplications:
         public, statuses = await asyncio.gather(self._precedents.of(items), self._statuses.of(items))
         known = {(application_id, number): found for number, found in public.items()}
         answer = (await self._answers(tenant, [stored], public=known))[0]
-        counted = await earlier_recognitions.counted_in(self._pool, application_id)
+        async with transaction(self._pool) as connection:
+            counted = await earlier_recognitions.counted_in(connection, tenant.did, application_id)
         shown = (
             msgspec.structs.replace(
                 each, holds_now=statuses.get(each.number, each.holds_now), counted_in=counted.get(each.number, ())
@@ -149,7 +153,7 @@ class DecideApplications:
 
         def answers() -> list[ApplicationAnswer]:
             return [
-                _answer(
+                office_answer(
                     tenant,
                     each,
                     keys.get(each.learner_id),
@@ -162,6 +166,10 @@ class DecideApplications:
             ]
 
         return await asyncio.to_thread(answers)  # documents that strangers sent are opened and read
+
+    async def worded(self, tenant: Tenant, shown: ApplicationAnswer, language: str) -> Worded:
+        """Return in a language what the evidence of an application was found to lack, as far as it can be said now."""
+        return await self._worded.of(tenant, shown, language)
 
     async def file(self, tenant: Tenant, application_id: ApplicationId, number: int) -> bytes:
         """Return a piece of evidence as the file that it came as.
@@ -198,15 +206,15 @@ class DecideApplications:
         """Decide on a piece of evidence, once, and after an appeal once more by somebody else.
 
         Raises `UnknownApplicationProblem`, `UnknownItemProblem`, `ApplicationClosedProblem`, `ItemDecidedProblem`,
-        `SamePersonProblem`, `InvalidProblem`, `NoLongerHoldsProblem`, and `UnlikeCaseProblem` where a like case was
-        decided otherwise and that was not said to be known.
+        `SamePersonProblem`, `InvalidProblem`; and until that is said to be known `NoLongerHoldsProblem`,
+        `CountedAlreadyProblem`, and `UnlikeCaseProblem` where a like case was decided otherwise.
         """
         said = (("/text", body.text), ("/assessor", body.assessor))
         check_texts((pointer, text) for pointer, text in said if text is not UNSET)
         public, holds_now = await self._asked(tenant, application_id, number)
 
         async def work(connection: Connection) -> ApplicationAnswer:
-            # (1) Nobody else decides; (2) what comes next; (3) like cases; (4) the decision, sealed; (5) the log.
+            # (1) Nobody else decides; (2) what comes next; (3) once, and as like cases; (4) sealed; (5) the log.
             stored = await applications.lock(connection, tenant.institution_id, application_id)
             if stored is None:
                 raise _unknown(tenant, application_id)
@@ -215,14 +223,18 @@ class DecideApplications:
                 raise ApplicationClosedProblem("It was withdrawn, or erased with its applicant")
             items = await applications.items(connection, [application_id])
             item, made = item_of(items, number), await applications.decisions(connection, [application_id])
-            turn = next_round(item, [each for each in made if each.number == number], by)
+            of_item = [each for each in made if each.number == number]
+            turn = next_round(item, of_item, by)
             opened = opened_item(key, item)
             hundredths = check_decision(body, await asyncio.to_thread(opened.known_credits))
+            check_assessed(body, is_prior_learning=opened.dossier is not None)
             check_holds(body, shown_as=opened.answer.verdict if opened.answer else None, holds_now=holds_now)
-            await self._check_like(connection, tenant, opened, body, public)
+            check_counted_once(body, await self._counted_in(connection, tenant, stored, item))
+            known = without_itself(public_of(public, opened.answer), tenant.did, stored.programme, of_item)
+            await self._check_like(connection, tenant, opened, body, known)
             decided = _decided(key, item, body, turn, hundredths, by=by)
             await applications.decide(connection, decided)
-            await self._put_on_log(connection, stored, item, [each for each in made if each.number == number], decided)
+            await self._put_on_log(connection, stored, item, of_item, decided)
             await applications.set_state(connection, application_id, state_of(items, [*made, decided]))
             return await self._answer_in(connection, tenant, application_id)
 
@@ -240,7 +252,7 @@ class DecideApplications:
         """Return what is remembered of a decision: nothing of it names anybody, for it is kept beside the keys."""
         stored = await applications.get(connection, tenant.institution_id, application_id)
         assert stored is not None, "it is locked"
-        return _answer_of_nobody(stored)
+        return answer_of_nobody(stored)
 
     async def _asked(
         self, tenant: Tenant, application_id: ApplicationId, number: int
@@ -253,13 +265,24 @@ class DecideApplications:
         public, statuses = await asyncio.gather(self._precedents.of(about), self._statuses.of(about))
         return public.get(number, NOT_ASKED), statuses.get(number, "not-asked")
 
+    async def _counted_in(
+        self, connection: Connection, tenant: Tenant, stored: StoredApplication, item: SealedEvidence
+    ) -> tuple[CountedPlace, ...]:
+        """Return where the same credential counts already; nobody else decides on it until the transaction ends."""
+        if item.credential_id is None:
+            return ()
+        named = [item.credential_id]
+        await earlier_recognitions.lock(connection, tenant.institution_id, named, stored.programme)
+        found = await earlier_recognitions.counted_in(connection, tenant.did, item.application_id)
+        return found.get(item.number, ())
+
     async def _check_like(
         self,
         connection: Connection,
         tenant: Tenant,
         opened: OpenedItem,
         body: DecisionBody,
-        public: FoundPrecedents,
+        public: Sequence[Precedent],
     ) -> None:
         """Raise `UnlikeCaseProblem` where a like case was decided otherwise, until that is said to be known.
 
@@ -267,7 +290,7 @@ class DecideApplications:
         """
         like = await like_cases.of_evidence(connection, tenant.institution_id, [opened.item])
         own = own_of(tenant.did, like.get(place_of(opened.item), ()))
-        found = (*own, *public_of(public, opened.answer))
+        found = (*own, *public)
         unlike = any(each.decision != body.decision for each in found)
         if unlike and body.despite_precedents and body.text is UNSET:
             raise InvalidProblem("Say in words why this is decided otherwise than a like case", pointer="/text")
@@ -332,57 +355,4 @@ def _decided(
         sealed_assessor=(
             key.seal(body.assessor.encode(), "application-assessor", name) if body.assessor is not UNSET else None
         ),
-    )
-
-
-def _answer_of_nobody(stored: StoredApplication) -> ApplicationAnswer:
-    return ApplicationAnswer(
-        application_id=stored.application_id,
-        state=stored.state,
-        programme=stored.programme,
-        publish=stored.is_public,
-        created_at=from_datetime(stored.created_at),
-        due_at=from_datetime(stored.due_at),
-        is_overdue=False,
-    )
-
-
-def _answer(
-    tenant: Tenant,
-    stored: StoredApplication,
-    key: DataKey | None,
-    *,
-    evidence: Sequence[KnownEvidence],
-    limits: ProgrammeLimits | None,
-    learner: str | None,
-    grounds: Grounds,
-) -> ApplicationAnswer:
-    return msgspec.structs.replace(
-        _answer_of_nobody(stored),
-        is_overdue=stored.state == "open" and stored.due_at < datetime.now(UTC),
-        programme_title=title_of(tenant, stored.programme),
-        limits=limits,
-        applicant=applicant_of(key, stored) if key else None,
-        learner=learner,
-        items=tuple(_item(key, tenant, each, grounds) for each in evidence) if key else (),
-        is_erased=key is None,
-    )
-
-
-def _item(key: DataKey, tenant: Tenant, evidence: KnownEvidence, grounds: Grounds) -> ItemAnswer:
-    item = evidence.item
-    opened = opened_item(key, item)
-    return ItemAnswer(
-        number=item.number,
-        title=opened.title,
-        dossier=opened.dossier,
-        answer=opened.answer,
-        stated=opened.stated,
-        credential_id=item.credential_id,
-        achievement=item.achievement,
-        achievement_issuer=item.achievement_issuer,
-        decisions=tuple(decision_answer(key, each, grounds, is_office=True) for each in evidence.made),
-        appeal=opened.appeal,
-        precedents=(*own_of(tenant.did, evidence.like), *public_of(evidence.public, opened.answer)),
-        public_precedents=evidence.public.known,
     )

@@ -12,6 +12,7 @@ import msgspec
 from proto.ids import InstitutionId
 from proto.moment import from_datetime
 from proto.problem import InvalidProblem, NotFoundProblem
+from proto.sentence import sentence
 from proto.wire.content import ResultContent
 from proto.wire.grade_conditions import (
     ConditionPlace,
@@ -31,7 +32,7 @@ from services.issuer_gateway.applications.at_once import has_decision
 from services.issuer_gateway.applications.evidence import opened_item
 from services.issuer_gateway.domain.grades import good_grades, judged
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.institutions.institution_commands import check_grade_conditions
+from services.issuer_gateway.institutions.institution_settings import check_grade_conditions
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.log.log_state import FollowedLogState
@@ -110,7 +111,9 @@ class GradeConditions:
             if condition not in kept:
                 kept.append(condition)
             if len(kept) > GRADE_CONDITIONS_MAX:
-                raise InvalidProblem(f"At most {GRADE_CONDITIONS_MAX} conditions are kept: take one away first")
+                raise InvalidProblem(
+                    sentence("At most {count} conditions are kept: take one away first", count=GRADE_CONDITIONS_MAX)
+                )
             return kept
 
         await self._change(tenant.institution_id, changed)

@@ -20,7 +20,7 @@ from proto.wire.verifier import Answer
 from services.clients.verifier_client import VerifierClient
 from services.edge import Log
 from services.issuer_gateway.applications.rules import UnlikeCaseProblem
-from services.issuer_gateway.store.applications import SealedEvidence
+from services.issuer_gateway.store.applications import EvidenceDecision, SealedEvidence
 from services.issuer_gateway.store.like_cases import LikeCase
 
 _SECONDS_MAX = 5.0
@@ -135,6 +135,22 @@ def own_of(own: Did, like: Iterable[LikeCase]) -> list[Precedent]:
         )
         for each in like
     ]
+
+
+def without_itself(
+    found: Iterable[Precedent], own: Did, programme: str, made: Sequence[EvidenceDecision]
+) -> tuple[Precedent, ...]:
+    """Return precedents without what this very evidence has on the log: nothing is a precedent of its own appeal."""
+    published = next((each for each in reversed(made) if each.recognition is not None), None)
+    if published is None:
+        return tuple(found)
+    said = (own, programme, published.decision, published.ects_hundredths)
+
+    def counted(each: Precedent) -> int:
+        is_its = each.scope == "public" and not each.is_standing
+        return each.count - (is_its and (each.institution, each.programme, each.decision, each.ects_hundredths) == said)
+
+    return tuple(msgspec.structs.replace(each, count=counted(each)) for each in found if counted(each) > 0)
 
 
 def check_alike(decision: RecognitionDecision, precedents: Iterable[Precedent], *, is_known: bool) -> None:

@@ -3,10 +3,10 @@
 What was said is kept, so it is said once, whoever restarts meanwhile; if we crash here, it is said by the next look.
 """
 
-from services.issuer_gateway.store import reminders
+from proto.wire.institutions import REMIND_DAYS
+from services.issuer_gateway.store import reminders, tenants
 from services.persistence.postgres import Pool, transaction
 
-DAYS_BEFORE = 7
 _ROWS = 500
 
 
@@ -17,6 +17,7 @@ class RemindOffices:
         self._pool = pool
 
     async def remind(self) -> int:
-        """Add the reminders that are due now, and return how many."""
+        """Add the reminders that are due now, as many days before as each institution says, and return how many."""
         async with transaction(self._pool) as connection:
-            return await reminders.remind(connection, days_before=DAYS_BEFORE, limit=_ROWS)
+            own_days = await tenants.own_remind_days(connection)
+            return await reminders.remind(connection, days_before=REMIND_DAYS, own_days=own_days, limit=_ROWS)

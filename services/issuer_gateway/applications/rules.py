@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import UNSET
 
 from proto.ids import ApiKeyId
 from proto.problem import ConflictProblem, InvalidProblem
-from proto.wire.applications import ApplicationState, DecisionBody, HoldsNow
+from proto.sentence import Sentence, sentence
+from proto.wire.applications import ApplicationState, CountedPlace, DecisionBody, HoldsNow
 from proto.wire.verifier import Verdict
 from services.issuer_gateway.store.applications import EvidenceDecision, SealedEvidence
 
@@ -48,6 +50,13 @@ class NoLongerHoldsProblem(ConflictProblem):
     title = "The credential does not hold any more"
 
 
+class CountedAlreadyProblem(ConflictProblem):
+    """The credential counts towards the programme already; the member `counted_in` says where."""
+
+    slug = "counts-already"
+    title = "It counts towards this programme already"
+
+
 class UnlikeCaseProblem(ConflictProblem):
     """A like case was decided otherwise; the member `precedents` says how."""
 
@@ -69,6 +78,41 @@ def check_holds(body: DecisionBody, *, shown_as: Verdict | None, holds_now: Hold
         )
     if body.text is UNSET:
         raise InvalidProblem("Say in words why it counts though it does not hold any more", pointer="/text")
+
+
+def check_counted_once(body: DecisionBody, counted_in: Sequence[CountedPlace]) -> None:
+    """Raise `CountedAlreadyProblem` where a credential is counted that counts already, until that is confirmed."""
+    if body.decision == "refused" or body.despite_counted or not counted_in:
+        return
+    raise CountedAlreadyProblem(
+        sentence(
+            "It counts towards this programme already: {place}. Refuse it, or confirm that it is to count once more "
+            "(`despite_counted`)",
+            place=_places_said(counted_in),
+        ),
+        members={"counted_in": [msgspec.to_builtins(each) for each in counted_in]},
+    )
+
+
+def _places_said(places: Sequence[CountedPlace]) -> Sentence:
+    """Return in words where a credential counts: the first place, and how many more there are."""
+    first, more = places[0], len(places) - 1
+    if first.recognition is None:
+        said = sentence(
+            "application {application}, document {number}", application=first.application_id, number=first.number
+        )
+    else:
+        said = sentence("recognition {recognition} on the log", recognition=first.recognition)
+    return sentence("{place}, and {count} more", place=said, count=more) if more else said
+
+
+def check_assessed(body: DecisionBody, *, is_prior_learning: bool) -> None:
+    """Raise `InvalidProblem` where prior learning is counted and nobody is named who assessed it (DESIGN 11)."""
+    if is_prior_learning and body.decision != "refused" and body.assessor is UNSET:
+        raise InvalidProblem(
+            "Name who assessed it: prior learning counts by somebody's assessment, not by a document",
+            pointer="/assessor",
+        )
 
 
 def check_decision(body: DecisionBody, known_hundredths: int | None) -> int | None:

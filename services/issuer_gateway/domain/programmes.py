@@ -16,6 +16,11 @@ def check_programme(tenant: Tenant, programme: str) -> None:
             ),
             pointer="/programme",
         )
+    check_own_programme(tenant, programme, pointer="/programme")
+
+
+def check_own_programme(tenant: Tenant, programme: str, *, pointer: str) -> None:
+    """Raise `InvalidProblem`, with this pointer, for a programme whose address is none of the institution's."""
     if not is_own_uri(tenant, programme):
         raise InvalidProblem(
             sentence(
@@ -23,7 +28,7 @@ def check_programme(tenant: Tenant, programme: str) -> None:
                 institution=tenant.legal_name,
                 beginnings=" or ".join(tenant.uri_prefixes),
             ),
-            pointer="/programme",
+            pointer=pointer,
         )
 
 

@@ -16,6 +16,7 @@ from proto.lifecycle import Book, Key, compromised_from, is_retired, living_end,
 from proto.moment import Moment
 from proto.problem import InvalidProblem, NotFoundProblem
 from proto.wire.institutions import (
+    REMIND_DAYS,
     AdmissionRequest,
     GradeCondition,
     Institution,
@@ -37,8 +38,8 @@ class UnknownInstitutionProblem(NotFoundProblem):
 class Tenant(Record, frozen=True, kw_only=True):
     """An institution of this gateway, as it is stored; `uri_prefixes` includes the gateway's own prefix for it.
 
-    Only `annex_gate`, `time_zone`, `programmes` and `grade_conditions` ever change. `programmes` are those towards
-    which it takes applications; None where that was never said.
+    Only what stands below `other_identifiers` ever changes. `programmes` are those towards
+    which it takes applications; None where that was never said. `decide_within_days`: None where the gateway says it.
     """
 
     institution_id: InstitutionId
@@ -58,6 +59,8 @@ class Tenant(Record, frozen=True, kw_only=True):
     time_zone: str | None = None
     programmes: tuple[Programme, ...] | None = None
     grade_conditions: tuple[GradeCondition, ...] = ()
+    decide_within_days: int | None = None
+    remind_days_before: int = REMIND_DAYS
 
     @property
     def zone(self) -> tzinfo:
@@ -90,7 +93,7 @@ def zone_named(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise InvalidProblem(
-            f"{name!r} is no time zone of the IANA database, such as Europe/Amsterdam", pointer="/time_zone"
+            "Write a time zone as the IANA database has it, such as Europe/Amsterdam", pointer="/time_zone"
         ) from error
 
 

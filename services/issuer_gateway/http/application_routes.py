@@ -331,7 +331,9 @@ ROUTES = [
         decide_application,
         summary="Decide on a piece of evidence: in full, in part, or refused with reasons",
         description="After an appeal somebody else decides once more. Where a like case was decided otherwise, 409 "
-        "says how; the same with `despite_precedents` is taken. It goes on the log only where its applicant asked.",
+        "says how; the same with `despite_precedents` is taken. What counts towards the programme already is counted "
+        "once more only with `despite_counted`, and prior learning only with its `assessor`. It goes on the log only "
+        "where its applicant asked.",
         request=DecisionBody,
         path_parameters=ItemPath,
         response={200: ApplicationAnswer},
@@ -343,6 +345,7 @@ ROUTES = [
             rules.SamePersonProblem,
             rules.UnlikeCaseProblem,
             rules.NoLongerHoldsProblem,
+            rules.CountedAlreadyProblem,
             *WORK_PROBLEMS,
         ),
         idempotency="optional",

@@ -26,7 +26,6 @@ from services.issuer_gateway.domain.tenant import (
     UnknownInstitutionProblem,
     did_document,
     institution_answer,
-    zone_named,
 )
 from services.issuer_gateway.http import examples
 from services.issuer_gateway.http.caller import (
@@ -38,7 +37,7 @@ from services.issuer_gateway.http.caller import (
     PageQuery,
     keyed_from,
 )
-from services.issuer_gateway.institutions import institution_commands
+from services.issuer_gateway.institutions import institution_commands, institution_settings
 from services.issuer_gateway.store import followed_log, tenants
 from services.persistence.postgres import Connection, transaction
 
@@ -156,17 +155,10 @@ async def read_settings(request: web.Request, *, principal: Caller) -> Instituti
 
 async def change_settings(request: web.Request, *, body: SettingsRequest, principal: Caller) -> InstitutionSettings:
     """Change the institution's settings; they hold for what is issued from now on."""
-    if body.time_zone:
-        zone_named(body.time_zone)
-    institution_commands.check_programmes(principal.own, () if body.programmes is msgspec.UNSET else body.programmes)
-    conditions = () if body.grade_conditions is msgspec.UNSET else body.grade_conditions
-    institution_commands.check_grade_conditions(
-        principal.own, {f"/grade_conditions/{number}": each for number, each in enumerate(conditions)}
-    )
-    settings = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
+    institution_settings.check_settings(principal.own, body)
 
     async def work(connection: Connection) -> Tenant:
-        return await tenants.change_settings(connection, principal.own.institution_id, **settings)
+        return await institution_settings.change_settings(connection, principal.own, body)
 
     return _settings(request, await request.app[GATEWAY].unit_of_work.in_transaction(work))
 
@@ -179,6 +171,9 @@ def _settings(request: web.Request, tenant: Tenant) -> InstitutionSettings:
         time_zone=tenant.time_zone or msgspec.UNSET,
         programmes=msgspec.UNSET if tenant.programmes is None else tenant.programmes,
         grade_conditions=tenant.grade_conditions,
+        decide_within_days=tenant.decide_within_days or msgspec.UNSET,
+        decide_within_days_in_force=tenant.decide_within_days or request.app[GATEWAY].config.application_due_days,
+        remind_days_before=tenant.remind_days_before,
     )
 
 
@@ -249,7 +244,8 @@ ROUTES = [
         description="Which credentials are refused for what they lack of Annex I, never laxer than the gateway's gate; "
         "the zone of days without a time; and the `programmes` towards which applications for recognition are taken, "
         "each under an address that begins with one of the institution's own. `grade_conditions` are the office's own, "
-        "on no log: for which grades its standing decisions decide at once.",
+        "on no log: for which grades its standing decisions decide at once. `decide_within_days` and "
+        "`remind_days_before` say when applications for recognition are due, and when the office is reminded.",
         request=SettingsRequest,
         response={200: InstitutionSettings},
         auth="bearer",

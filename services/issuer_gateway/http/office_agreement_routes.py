@@ -17,7 +17,7 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.http.agreement_routes import DOCUMENT_BYTES_MAX, AgreementPath, page_of_agreements
 from services.issuer_gateway.http.caller import GATEWAY
 from services.issuer_gateway.http.office_fields import COUNTED_FAULTS
-from services.issuer_gateway.http.office_routes import OFFICE_PAGE, office_form, office_page, page_of
+from services.issuer_gateway.http.office_routes import OFFICE_PAGE, office_form, office_page, page_naming
 from services.issuer_gateway.http.office_session import OFFICE_PAGES, SignedIn, for_office, keep, signed_in
 from services.issuer_gateway.http.people import asked_text, level_in, path_of, query_of, root_of, see_other
 
@@ -68,7 +68,10 @@ async def _page(
     uris = {uri for each in found.agreements for term in each.terms for uri in term.achievements}
     names = await request.app[GATEWAY].achievement_names.of(uris)
     said: dict[str, Any] = {"fault": problem.sentence if problem else None, "field": field}
-    return request.app[OFFICE_PAGES].agreements(page_of(request, office), found, typed=typed, names=names, **said)
+    page = await page_naming(
+        request, office, ((term.recogniser, term.programme) for each in found.agreements for term in each.terms)
+    )
+    return request.app[OFFICE_PAGES].agreements(page, found, typed=typed, names=names, **said)
 
 
 @for_office

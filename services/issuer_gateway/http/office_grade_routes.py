@@ -12,7 +12,7 @@ from proto.wire.grade_conditions import ConditionPlace, GradePreview, GradeTrial
 from services.edge import Form, annotate
 from services.issuer_gateway.http.caller import GATEWAY
 from services.issuer_gateway.http.office_fields import AWARD_FAULTS
-from services.issuer_gateway.http.office_routes import office_form, office_page, page_of
+from services.issuer_gateway.http.office_routes import office_form, office_page, page_naming
 from services.issuer_gateway.http.office_session import OFFICE_PAGES, SignedIn, for_office, keep, signed_in
 from services.issuer_gateway.http.people import asked_text, query_of, root_of, see_other
 
@@ -124,9 +124,9 @@ async def _page(
     field: str = "",
 ) -> web.Response:
     held = await request.app[GATEWAY].grade_conditions.listed(office.tenant)
-    return request.app[OFFICE_PAGES].grades(
-        page_of(request, office), held, typed=typed, preview=preview, fault=fault, field=field
-    )
+    places = [each.programme for each in held.grade_conditions] + ([preview.place.programme] if preview else [])
+    page = await page_naming(request, office, ((office.tenant.did, each) for each in places))
+    return request.app[OFFICE_PAGES].grades(page, held, typed=typed, preview=preview, fault=fault, field=field)
 
 
 def _back(request: web.Request, office: SignedIn) -> web.Response:

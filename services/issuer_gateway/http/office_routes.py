@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, get_args
 
@@ -9,13 +10,16 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from proto.ids import Did
 from proto.located import located
 from proto.problem import ConflictProblem, InvalidProblem, Problem
 from proto.stacking import ects_of_text
-from proto.wire.applications import DecisionBody, Precedent, ReasonCode
+from proto.wire.applications import ApplicationAnswer, DecisionBody, Precedent, ReasonCode
+from proto.wire.content import Texts
 from proto.wire.id_fields import Uuid
 from services.edge import Form, Media, Route, annotate, decode_cursor, encode_cursor
 from services.issuer_gateway.applications.rules import UnlikeCaseProblem
+from services.issuer_gateway.domain.programmes import title_of
 from services.issuer_gateway.http.application_routes import ApplicationPath, ItemPath, evidence_reply
 from services.issuer_gateway.http.caller import GATEWAY, check_rate
 from services.issuer_gateway.http.office_fields import CREDITS_FAULT, LEVEL_FAULT
@@ -43,6 +47,7 @@ from services.issuer_gateway.http.people import (
     root_of,
     see_other,
 )
+from services.issuer_gateway.languages import DEFAULT
 from services.issuer_gateway.pages.office_pages import PageOfOffice, TypedDecision
 from services.issuer_gateway.store.applications import WantedApplications
 
@@ -50,7 +55,7 @@ _ROWS = 25
 _CURSOR = "office-applications"
 _REASONS: tuple[ReasonCode, ...] = get_args(ReasonCode)
 _STATES = {"open": "open", "decided": "decided", "withdrawn": "withdrawn", "lapsed": "lapsed"}
-_TEXTS = ("decision", "ects", "eqf_level", "text", "assessor", "despite", "despite_status")
+_TEXTS = ("decision", "ects", "eqf_level", "text", "assessor", "despite", "despite_status", "despite_counted")
 _FIELD_FAULTS = {
     "ects_hundredths": "At most 1000 credits can be counted",
     "eqf_level": LEVEL_FAULT,
@@ -60,14 +65,21 @@ _FIELD_FAULTS = {
 OFFICE_PAGE: dict[int, Any] = PAGE | {status: Media("text/html") for status in (401, 403)}
 
 
-def page_of(request: web.Request, office: SignedIn) -> PageOfOffice:
-    """Return how a page of the office is asked for."""
+def page_of(request: web.Request, office: SignedIn, *, programmes: Mapping[str, Texts] | None = None) -> PageOfOffice:
+    """Return how a page of the office is asked for; `programmes` are titles of those that are not its own to state."""
     return PageOfOffice(
         tenant=office.tenant,
         reader=reader_of(request),
         token=office.session.form_token,
         root=root_of(request),
+        programmes=programmes or {},
     )
+
+
+async def page_naming(request: web.Request, office: SignedIn, programmes: Iterable[tuple[Did, str]]) -> PageOfOffice:
+    """Return how a page is asked for that calls these programmes by their titles; may wait for a verifier."""
+    others = {(did, uri) for did, uri in programmes if title_of(office.tenant, uri) is None}
+    return page_of(request, office, programmes=await request.app[GATEWAY].programme_names.of(others))
 
 
 @for_office
@@ -140,8 +152,29 @@ async def show_office_application(request: web.Request) -> web.Response:
     """Show one application: its evidence as it was checked, how like cases were decided, and the forms that decide."""
     path, office = path_of(request, ApplicationPath), await signed_in(request)
     answer = await request.app[GATEWAY].decide_applications.get(office.tenant, path.application_id)
-    page = request.app[OFFICE_PAGES].application(page_of(request, office), answer)
+    page = await _application_page(request, office, answer)
     return keep(request, page, office.session)
+
+
+async def _application_page(
+    request: web.Request, office: SignedIn, answer: ApplicationAnswer, *, typed: TypedDecision | None = None
+) -> web.Response:
+    """Return the page of an application, with the programmes of precedents and of others called by their titles."""
+    page = await page_naming(request, office, _programmes_in(answer))
+    language, worded = page.reader.language.code, None
+    if language != DEFAULT:
+        worded = await request.app[GATEWAY].decide_applications.worded(office.tenant, answer, language)
+    return request.app[OFFICE_PAGES].application(page, answer, typed=typed, worded=worded)
+
+
+def _programmes_in(answer: ApplicationAnswer) -> Iterator[tuple[Did, str]]:
+    """Yield the programmes that an application names, each with whose it is."""
+    for item in answer.items:
+        for each in item.precedents:
+            if each.programme is not None:
+                yield each.institution, each.programme
+        for made in item.answer.standing_decisions if item.answer else ():
+            yield made.recogniser, made.programme
 
 
 @for_office
@@ -167,7 +200,7 @@ async def decide_by_form(request: web.Request, *, body: Form) -> web.Response:
         annotate(request, problem=problem.slug)
         answer = await decide.get(office.tenant, path.application_id)
         typed = _typed_again(path.number, texts, reasons, problem)
-        return request.app[OFFICE_PAGES].application(page_of(request, office), answer, typed=typed)
+        return await _application_page(request, office, answer, typed=typed)
     where = f"{root_of(request)}/office/applications/{path.application_id}{query_of(request)}"
     return keep(request, see_other(f"{where}#item-{path.number}"), office.session)
 
@@ -184,7 +217,7 @@ def _decision(texts: dict[str, str], reasons: tuple[ReasonCode, ...]) -> Decisio
     if texts["eqf_level"] and texts["decision"] != "refused":
         values["eqf_level"] = level_in(texts["eqf_level"])
     values |= {"reasons": reasons, "despite_precedents": bool(texts["despite"])}
-    values["despite_status"] = bool(texts["despite_status"])
+    values |= {name: bool(texts[name]) for name in ("despite_status", "despite_counted")}
     try:
         return msgspec.convert(values, DecisionBody)
     except msgspec.ValidationError as error:
@@ -210,7 +243,8 @@ async def show_recognition_report(request: web.Request) -> web.Response:
     """Show how the office decides, like cases that it decided unlike, and where it takes applications."""
     office = await signed_in(request)
     report = await request.app[GATEWAY].decide_applications.report(office.tenant)
-    page = request.app[OFFICE_PAGES].report(page_of(request, office), report)
+    named = await page_naming(request, office, ((office.tenant.did, each.programme) for each in report.unlike))
+    page = request.app[OFFICE_PAGES].report(named, report)
     return keep(request, page, office.session)
 
 

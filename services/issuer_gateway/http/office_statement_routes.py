@@ -1,5 +1,6 @@
 """The office's page of standing decisions: how achievements of other institutions count for all, made and withdrawn."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from proto.wire.paths import EventPath
 from services.edge import Form, annotate, decode_cursor, encode_cursor
 from services.issuer_gateway.http.caller import GATEWAY
 from services.issuer_gateway.http.office_fields import AWARD_FAULTS, COUNTED_FAULTS
-from services.issuer_gateway.http.office_routes import office_form, office_page, page_of
+from services.issuer_gateway.http.office_routes import office_form, office_page, page_naming
 from services.issuer_gateway.http.office_session import (
     OFFICE_PAGES,
     SignedIn,
@@ -24,6 +25,7 @@ from services.issuer_gateway.http.office_session import (
     signed_in,
 )
 from services.issuer_gateway.http.people import asked_text, level_in, path_of, query_of, root_of, see_other
+from services.issuer_gateway.pages.office_pages import PageOfOffice
 
 _ROWS = 50
 _CURSOR = "office-standing-decisions"
@@ -47,10 +49,15 @@ async def show_standing_decisions(request: web.Request) -> web.Response:
     office = await signed_in(request)
     typed = {name: asked_text(request, name) for name in _TEXTS}
     found, more = await _found(request, office, request.query.get("cursor"))
+    shown = await _page(request, office, found)
     page = request.app[OFFICE_PAGES].standing_decisions(
-        page_of(request, office), found, typed=typed, more=more, was_sent="sent" in request.query
+        shown, found, typed=typed, more=more, was_sent="sent" in request.query
     )
     return keep(request, page, office.session)
+
+
+async def _page(request: web.Request, office: SignedIn, found: Iterable[StandingDecisionAnswer]) -> PageOfOffice:
+    return await page_naming(request, office, ((office.tenant.did, each.programme) for each in found))
 
 
 async def _found(
@@ -77,8 +84,9 @@ async def make_standing_decision_by_form(request: web.Request, *, body: Form) ->
         annotate(request, problem=problem.slug)
         field, fault = (problem.pointer or "").lstrip("/"), problem.sentence
         found, more = await _found(request, office, None)
+        shown = await _page(request, office, found)
         return request.app[OFFICE_PAGES].standing_decisions(
-            page_of(request, office), found, typed=texts, more=more, fault=fault, field=field
+            shown, found, typed=texts, more=more, fault=fault, field=field
         )
     return keep(request, _back(request), office.session)
 

@@ -3,26 +3,22 @@
 import base64
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from proto.documents.wording import check_texts
 from proto.events import KeyRecord
 from proto.ids import ApiKeyId, InstitutionId
 from proto.moment import from_datetime
-from proto.problem import ConflictProblem, InvalidProblem, NotFoundProblem
+from proto.problem import ConflictProblem, NotFoundProblem
 from proto.wire.institutions import (
     API_SCOPES,
     ApiKey,
     ApiKeyCreated,
     ApiKeyRequest,
-    GradeCondition,
     InstitutionCreated,
     InstitutionRequest,
-    Programme,
 )
 from services.edge import ForbiddenProblem, token_hash
-from services.issuer_gateway.domain.awarding import is_own_uri
 from services.issuer_gateway.domain.tenant import (
     Tenant,
     UnknownInstitutionProblem,
@@ -157,28 +153,6 @@ async def add_key(connection: Connection, tenant: Tenant, request: ApiKeyRequest
     if await tenants.count_live_api_keys(connection, tenant.institution_id) >= API_KEYS_MAX:
         raise TooManyKeysProblem(f"An institution has at most {API_KEYS_MAX} API keys; revoke one first")
     return await _add_key(connection, tenant, request)
-
-
-def check_programmes(tenant: Tenant, programmes: Sequence[Programme]) -> None:
-    """Raise `InvalidProblem`, with a pointer, for a programme of somebody else, or a title that nobody can read."""
-    for number, programme in enumerate(programmes):
-        check_texts([(f"/programmes/{number}/title", programme.title)])
-        if not is_own_uri(tenant, programme.uri):
-            raise InvalidProblem(
-                f"A programme of {tenant.legal_name} begins with {' or '.join(tenant.uri_prefixes)}",
-                pointer=f"/programmes/{number}/uri",
-            )
-
-
-def check_grade_conditions(tenant: Tenant, conditions: Mapping[str, GradeCondition]) -> None:
-    """Raise `InvalidProblem` for somebody else's programme, or grades that nobody can read; by pointer to each."""
-    for at, each in conditions.items():
-        check_texts((f"{at}/grades/{place}", grade) for place, grade in enumerate(each.grades))
-        if not is_own_uri(tenant, each.programme):
-            raise InvalidProblem(
-                f"A programme of {tenant.legal_name} begins with {' or '.join(tenant.uri_prefixes)}",
-                pointer=f"{at}/programme",
-            )
 
 
 async def tenant_of(pool: Pool, slug: str) -> Tenant:

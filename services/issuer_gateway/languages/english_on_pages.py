@@ -7,6 +7,13 @@ seen it. Other languages have their own sentences for both, in their files.
 from collections.abc import Mapping
 
 ENGLISH_ON_PAGES: Mapping[str, str] = {
+    "This cursor is not one that this list gave out; start without one": (
+        "The address of this part of the list is not whole: open the list anew"
+    ),
+    (
+        "It counts towards this programme already: {place}. Refuse it, or confirm that it is to count once more "
+        "(`despite_counted`)"
+    ): ("It counts towards this programme already: {place}. Refuse it, or confirm below that it is to count once more"),
     (
         "It was revoked or suspended since it was shown, or its time is over. Refuse it, decide once it holds"
         " again, or confirm that you know (`despite_status`) and say in words why it counts"

@@ -1,6 +1,7 @@
 """Pages of the office that decides on recognition: who waits, one application, how it decides. Decides nothing."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,15 +9,19 @@ import msgspec
 from aiohttp import web
 
 from proto.ids import AchievementUri, CredentialId
+from proto.moment import from_datetime
 from proto.problem import Problem
 from proto.sentence import Sentence
 from proto.wire.agreements import AgreementPage
 from proto.wire.applications import ApplicationAnswer, Precedent, ReasonCode, RecognitionReport
+from proto.wire.content import Texts
 from proto.wire.grade_conditions import GradeConditionList, GradePreview
 from proto.wire.own_statements import EndorsementPage, InvitationPage, StandingDecisionAnswer
 from proto.wire.stacks import NamedAchievement
+from proto.wire.verifier import CheckName
 from services.edge.check_words import CHECK_NAMES, CHECK_RESULTS
 from services.issuer_gateway.domain.listed_application import ListedApplication
+from services.issuer_gateway.domain.programmes import title_of
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.pages.application_words import APPLICATION_STATES, DECISIONS, REASON_WORDS
 from services.issuer_gateway.pages.in_languages import PageReader, PagesInLanguages
@@ -34,12 +39,23 @@ _WRONG, _CONFLICT = 422, 409
 
 
 class PageOfOffice(msgspec.Struct, frozen=True, kw_only=True):
-    """How a page of the office is asked for: by whom, in which language, with which token its forms are sent."""
+    """How a page of the office is asked for: by whom, in which language, with which token its forms are sent.
+
+    `programmes` are the titles of programmes on it that the institution does not state itself, where they are known.
+    """
 
     tenant: Tenant
     reader: PageReader
     token: str
     root: str
+    programmes: Mapping[str, Texts] = {}
+
+    def called(self, programme: str) -> tuple[str, str] | None:
+        """Return the title of a programme and the language of it; None where nobody here knows one."""
+        own = title_of(self.tenant, programme)
+        if own is not None:
+            return own, "und"
+        return self.reader.picked(found) if (found := self.programmes.get(programme)) else None
 
 
 class TypedDecision(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,18 +117,48 @@ class OfficePages(PagesInLanguages):
         more: str | None,
     ) -> web.Response:
         """Return the list of applications, those that are due first, with what is to be done in numbers."""
-        return self._page("applications", page, found=found, report=report, wanted=wanted, more=more)
+        soon = from_datetime(datetime.now(UTC) + timedelta(days=page.tenant.remind_days_before))
+        values: dict[str, Any] = {"found": found, "report": report, "wanted": wanted, "more": more}
+        return self._page("applications", page, soon=soon, **values)
 
     def application(
-        self, page: PageOfOffice, answer: ApplicationAnswer, *, typed: TypedDecision | None = None
+        self,
+        page: PageOfOffice,
+        answer: ApplicationAnswer,
+        *,
+        typed: TypedDecision | None = None,
+        worded: Mapping[tuple[int, CheckName], str] | None = None,
     ) -> web.Response:
-        """Return one application; `typed` is a decision that was not taken, which stands in its form again."""
+        """Return one application; `typed` is a decision that was not taken, which stands in its form again.
+
+        `worded` is what checks found, by evidence and check, in the reader's language, as far as it is known.
+        """
         status = 200 if typed is None else _CONFLICT if typed.unlike or not typed.field else _WRONG
-        return self._page("application", page, status=status, seen=answer, typed=typed)
+        return self._page("application", page, status=status, seen=answer, typed=typed, worded=worded or {})
 
     def report(self, page: PageOfOffice, report: RecognitionReport) -> web.Response:
         """Return how the office decides, and like cases that it decided unlike."""
         return self._page("report", page, report=report)
+
+    def settings(
+        self,
+        page: PageOfOffice,
+        *,
+        typed: Mapping[str, str],
+        may_change: bool,
+        due_days: int,
+        kept_days: int,
+        was_kept: bool = False,
+        fault: Sentence | None = None,
+        field: str = "",
+    ) -> web.Response:
+        """Return what the institution has set for recognition, with the forms that change it.
+
+        `due_days` and `kept_days` are the gateway's own: how long a decision may take, and how long it is kept then.
+        """
+        days: dict[str, Any] = {"due_days": due_days, "kept_days": kept_days}
+        values: dict[str, Any] = {"may_change": may_change, "was_kept": was_kept, "fault": fault, "field": field}
+        return self._page("settings", page, status=_WRONG if fault else 200, typed=typed, **days, **values)
 
     def standing_decisions(
         self,

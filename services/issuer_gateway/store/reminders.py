@@ -1,6 +1,6 @@
 """SQL of reminders that applications are to be decided. Knows no person."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 
@@ -13,8 +13,11 @@ _REMINDER_LOCK = 0x72_65_6D_69
 """Key of the advisory lock under which one process at a time reminds ("remi"), so that numbers come in order."""
 
 
-async def remind(connection: Connection, *, days_before: int, limit: int) -> int:
-    """Add the reminders that are due now of applications that wait, each once a round; return how many."""
+async def remind(connection: Connection, *, days_before: int, own_days: Mapping[InstitutionId, int], limit: int) -> int:
+    """Add the reminders that are due now of applications that wait, each once a round; return how many.
+
+    An institution is reminded `days_before` an application is due, or as many days as `own_days` has for it.
+    """
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _REMINDER_LOCK)
     rows = await connection.fetch(
         """INSERT INTO application_reminder (institution_id, application_id, kind, round, due_at)
@@ -24,14 +27,19 @@ async def remind(connection: Connection, *, days_before: int, limit: int) -> int
                      CASE WHEN EXISTS (SELECT FROM application_item AS item
                          WHERE item.application_id = application.application_id AND sealed_appeal IS NOT NULL)
                          THEN 2 ELSE 1 END AS round
-                 FROM application
-                 WHERE state = 'open' AND due_at <= now() + make_interval(days => $1)) AS waiting
+                 FROM application LEFT JOIN unnest($3::uuid[], $4::integer[]) AS own (institution_id, days)
+                     USING (institution_id)
+                 WHERE state = 'open' AND due_at <= now() + make_interval(days => $5)
+                     AND due_at <= now() + make_interval(days => coalesce(own.days, $1))) AS waiting
            WHERE NOT EXISTS (SELECT FROM application_reminder AS known
                WHERE known.application_id = waiting.application_id AND known.kind = waiting.kind
                    AND known.round = waiting.round)
            ORDER BY due_at, application_id LIMIT $2 RETURNING reminder_id""",
         days_before,
         limit,
+        list(own_days),
+        list(own_days.values()),
+        max([days_before, *own_days.values()]),
     )
     return len(rows)
 

@@ -1,7 +1,7 @@
 """SQL of institutions, their sealed secret keys and their API keys. Opens no seal and judges no scope."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ import msgspec
 
 from proto.event_fields import Purpose
 from proto.fold import fold
-from proto.ids import ApiKeyId, InstitutionId, KeyId
+from proto.ids import ApiKeyId, Did, InstitutionId, KeyId
 from proto.moment import from_datetime
 from proto.wire.institutions import ApiKey, ApiScope
 from services.issuer_gateway.domain.tenant import Tenant
@@ -66,6 +66,12 @@ async def by_id(connection: Connection | Pool, institution_id: InstitutionId) ->
     return _DECODE(record)
 
 
+async def by_dids(connection: Connection | Pool, dids: Collection[Did]) -> list[Tenant]:
+    """Return those of the institutions that are of this gateway."""
+    rows = await connection.fetch("SELECT record FROM institution WHERE did = ANY($1::text[])", sorted(dids))
+    return [_DECODE(row["record"]) for row in rows]
+
+
 async def locked(connection: Connection, institution_id: InstitutionId) -> Tenant:
     """Return the institution of that id, which is there; nobody else changes it until the transaction ends."""
     record = await connection.fetchval(
@@ -81,6 +87,15 @@ async def change_settings(connection: Connection, institution_id: InstitutionId,
         "UPDATE institution SET record = $2 WHERE institution_id = $1", institution_id, _ENCODE(tenant)
     )
     return tenant
+
+
+async def own_remind_days(connection: Connection) -> dict[InstitutionId, int]:
+    """Return how many days before its applications are due an institution wants to be reminded, where it says that."""
+    rows = await connection.fetch(
+        "SELECT record FROM institution WHERE position($1::bytea IN record) > 0", b'"remind_days_before"'
+    )
+    found = [_DECODE(row["record"]) for row in rows]
+    return {tenant.institution_id: tenant.remind_days_before for tenant in found}
 
 
 async def institutions(connection: Connection | Pool, *, words: Sequence[str], after: str, limit: int) -> list[Tenant]:

@@ -10,9 +10,11 @@ from services.issuer_gateway.applications.grade_conditions import GradeCondition
 from services.issuer_gateway.applications.list_applications import ListApplications
 from services.issuer_gateway.applications.precedents import PublicPrecedents
 from services.issuer_gateway.applications.present_status import PresentStatus
+from services.issuer_gateway.applications.programme_names import ProgrammeNames
 from services.issuer_gateway.applications.publication import PublishRecognitions
 from services.issuer_gateway.applications.reminders import RemindOffices
 from services.issuer_gateway.applications.whose import WhoseApplications
+from services.issuer_gateway.applications.worded_checks import WordedChecks
 from services.issuer_gateway.batches.large_lists import LargeLists
 from services.issuer_gateway.batches.lists_in_hand import ListsInHand
 from services.issuer_gateway.batches.small_batch import CheckList, ListAnswers
@@ -61,6 +63,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         large_lists=LargeLists(),
         status_lists=parts.status_lists,
         achievement_names=parts.achievement_names,
+        programme_names=ProgrammeNames(pool, parts.achievement_names),
         issue_together=IssueTogether(parts.storage, writer, idempotency, rows=issuing.rows, issuing=issuing.issue),
         stack_credentials=_stack_credentials(parts, issuing),
         advise_stacks=AdviseStacks(pool, writer, parts.achievement_names),
@@ -186,6 +189,7 @@ def _decide_applications(parts: Parts) -> DecideApplications:
         precedents=PublicPrecedents(parts.verifier, parts.log),
         statuses=PresentStatus(parts.verifier, parts.log),
         names=parts.achievement_names,
+        worded=WordedChecks(parts.pool, parts.learner_keys, parts.verifier, parts.log),
     )
 
 
