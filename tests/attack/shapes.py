@@ -9,6 +9,7 @@ import msgspec
 
 from tests.attack.disguises import BODIES
 from tests.attack.lists import LISTS
+from tests.attack.newer_routes import ROUTES
 from tests.attack.stranger import SOURCE, Target, at_once, connection, get, head, held, post, summed, trouble
 from tests.attack.wire import REQUESTS
 
@@ -286,6 +287,7 @@ SHAPES: Mapping[str, Shape] = {
     **{name: Shape(service, "4, 5", work) for name, (service, work) in BODIES.items()},
     **{name: Shape(service, "5, 6", work) for name, (service, work) in REQUESTS.items()},
     **{name: Shape(service, "5", work) for name, (service, work) in LISTS.items()},
+    **{name: Shape(service, "5", work) for name, (service, work) in ROUTES.items()},
 }
 
 
