@@ -1,9 +1,11 @@
 """A credential counts once towards a programme, and prior learning by who assessed it: by API, page and command."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.support.applications import (
@@ -19,6 +21,7 @@ from tests.support.applications import (
 )
 from tests.support.command_shell import Shell
 from tests.support.databases import MakeDatabase
+from tests.support.foreign_documents import open_badge
 from tests.support.gateways import Answered, Office, RunningGateway, running_gateway
 from tests.support.judged import Verifier, document_of, running_verifier
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
@@ -187,7 +190,8 @@ async def test_what_is_decided_anew_after_an_appeal_does_not_count_against_itsel
 
 async def test_prior_learning_counts_only_with_who_assessed_it(gateway: RunningGateway, tmp_path: Path) -> None:
     school = await gateway.institution("school")
-    made = await apply_with(gateway, school, [DOSSIER] * 3)
+    titles = ("Rivers", "Boats", "Dikes")
+    made = await apply_with(gateway, school, [{"dossier": DOSSIER["dossier"] | {"title": each}} for each in titles])
     part = {"ects_hundredths": 200, "reasons": ["other"], "text": "Some of it is ours."}
     for body in (FULL | {"ects_hundredths": 300}, {"decision": "partial"} | part):
         nobody = await decide_item(school, made, 1, body)
@@ -252,3 +256,23 @@ async def test_a_stack_and_its_parts_count_once(gateway: RunningGateway, verifie
     second = await apply_with(gateway, school, [{"document": stack}], programme=programme)
     (seen,) = (await read_application(school, second)).items
     assert [each.application_id for each in seen.counted_in] == [first["application_id"]], "of a stack a part counts"
+
+
+async def test_a_strangers_document_or_prior_learning_shown_twice_in_an_application_counts_once(
+    gateway: RunningGateway,
+) -> None:
+    school = await gateway.institution("school")
+    badge = open_badge()
+    file = base64.b64encode(msgspec.json.encode(badge)).decode()
+    other = {"dossier": DOSSIER["dossier"] | {"title": "Sailing"}}
+    made = await apply_with(gateway, school, [{"document": badge}, {"file": file}, DOSSIER, DOSSIER, other])
+    assert [each.counted_in for each in (await read_application(school, made)).items] == [()] * 5
+    counted = FULL | {"ects_hundredths": 100, "assessor": "Dr Wind"}
+    for number in (1, 3):
+        assert (await decide_item(school, made, number, counted)).status == 200
+    places = [[each.number for each in item.counted_in] for item in (await read_application(school, made)).items]
+    assert places == [[], [1], [], [3], []]
+    for number in (2, 4):
+        assert (await decide_item(school, made, number, counted)).slug == "counts-already"
+        assert (await decide_item(school, made, number, counted | {"despite_counted": True})).status == 200
+    assert (await decide_item(school, made, 5, counted)).status == 200

@@ -51,6 +51,7 @@ from services.issuer_gateway.applications.rules import (
     next_round,
     state_of,
 )
+from services.issuer_gateway.applications.same_evidence import counted_beside
 from services.issuer_gateway.applications.worded_checks import Worded, WordedChecks
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey
@@ -125,9 +126,13 @@ class DecideApplications:
         answer = (await self._answers(tenant, [stored], public=known))[0]
         async with transaction(self._pool) as connection:
             counted = await earlier_recognitions.counted_in(connection, tenant.did, application_id)
+        key, made = await self._key(stored), await applications.decisions(self._pool, [application_id])
+        beside = await asyncio.to_thread(counted_beside, key, items, made) if key else {}
         shown = (
             msgspec.structs.replace(
-                each, holds_now=statuses.get(each.number, each.holds_now), counted_in=counted.get(each.number, ())
+                each,
+                holds_now=statuses.get(each.number, each.holds_now),
+                counted_in=(*counted.get(each.number, ()), *beside.get(each.number, ())),
             )
             for each in answer.items
         )
@@ -229,7 +234,9 @@ class DecideApplications:
             hundredths = check_decision(body, await asyncio.to_thread(opened.known_credits))
             check_assessed(body, is_prior_learning=opened.dossier is not None)
             check_holds(body, shown_as=opened.answer.verdict if opened.answer else None, holds_now=holds_now)
-            check_counted_once(body, await self._counted_in(connection, tenant, stored, item))
+            beside = await asyncio.to_thread(counted_beside, key, items, made)
+            elsewhere = await self._counted_in(connection, tenant, stored, item)
+            check_counted_once(body, (*elsewhere, *beside.get(number, ())))
             known = without_itself(public_of(public, opened.answer), tenant.did, stored.programme, of_item)
             await self._check_like(connection, tenant, opened, body, known)
             decided = _decided(key, item, body, turn, hundredths, by=by)
