@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
+from msgspec import UNSET
 
 from proto.ids import ApplicationId
 from proto.stacking import ects_text
@@ -17,6 +18,7 @@ from proto.wire.applications import (
     DecisionAnswer,
     ReasonCode,
 )
+from proto.wire.institutions import DECIDE_DAYS_MAX, REMIND_DAYS_MAX
 from services.clients.gateway import GatewayClient
 from services.clients.http_session import client_session
 from services.command.achievement_names import named
@@ -304,3 +306,43 @@ async def report(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
         counted = f"full {each.full}, partial {each.partial}, refused {each.refused}"
         console.print(f"unlike: {counted}  {named(each.achievement, each.title, each.institution_name)}")
         console.print(clean(f"  towards {each.programme}"))
+
+
+@recognition.command("settings")
+@gateway_option
+@institution_key_option
+@click.option("--decide-within", type=click.IntRange(1, DECIDE_DAYS_MAX), metavar="DAYS", help="From then on.")
+@click.option("--remind-before", type=click.IntRange(0, REMIND_DAYS_MAX), metavar="DAYS", help="0: once it is past.")
+@click.option("--programme", "named", multiple=True, nargs=2, metavar="URI TITLE", help="Take applications towards it.")
+@click.option("--no-programme", "taken", multiple=True, metavar="URI", help="Take no more applications towards it.")
+@as_json_option
+@command
+async def settings(
+    *,
+    gateway: str,
+    api_key_file: Path,
+    decide_within: int | None,
+    remind_before: int | None,
+    named: Sequence[tuple[str, str]],
+    taken: Sequence[str],
+    as_json: bool,
+) -> None:
+    """Show towards which programmes people apply, and within how many days an office decides; or change it."""
+    days = {"decide_within_days": decide_within, "remind_days_before": remind_before}
+    body: dict[str, Any] = {name: value for name, value in days.items() if value is not None}
+    async with gateway_client(gateway, api_key_file) as client:
+        found = await client.settings()
+        if named or taken:
+            held = () if found.programmes is UNSET else found.programmes
+            titles = {each.uri: each.title for each in held if each.uri not in taken} | dict(named)
+            body["programmes"] = [{"uri": uri, "title": title} for uri, title in titles.items()]
+        if body:
+            found = await client.change_settings(body)
+    if as_json:
+        print_json(found)
+        return
+    console.print(
+        f"decides within days: {found.decide_within_days_in_force}; reminded before: {found.remind_days_before}"
+    )
+    for each in () if found.programmes is UNSET else found.programmes:
+        console.print(clean(f"{each.title}  {each.uri}"))

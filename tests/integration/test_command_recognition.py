@@ -44,3 +44,22 @@ async def test_what_a_learner_can_stack_is_said_by_command(
     issued = await office.issue("hydrology", "s1")
     await office.published(issued.credential_id)
     assert "recipes: 0; credentials: 1" in await shell.run("stacks", "of", "s1", staff=True)
+
+
+async def test_what_an_office_sets_is_shown_and_changed_by_command(
+    gateway: RunningGateway, office: Office, tmp_path: Path
+) -> None:
+    shell = Shell(gateway, tmp_path, office)
+    prefix = office.created.admission_request.uri_prefixes[0]
+    data, soil = f"{prefix}programmes/data", f"{prefix}programmes/soil"
+    words = ("recognition", "settings")
+    assert "decides within days: 60; reminded before: 7" in await shell.run(*words, staff=True)
+    days = ("--decide-within", "30", "--remind-before", "0")
+    both = ("--programme", data, "Data", "--programme", soil, "Soil")
+    said = await shell.run(*words, *days, *both, staff=True)
+    assert "decides within days: 30; reminded before: 0" in said
+    assert f"Data  {data}" in said
+    said = await shell.run(*words, "--no-programme", soil, "--programme", data, "Data and water", staff=True)
+    assert (f"Data and water  {data}" in said, soil in said) == (True, False)
+    elsewhere = ("--programme", "https://elsewhere.example/p", "Not ours")
+    assert "begins with" in await shell.run(*words, *elsewhere, staff=True, status=1)
