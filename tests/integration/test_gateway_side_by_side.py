@@ -16,7 +16,7 @@ from tests.support.heard_statements import HeardStatements, heard
 from tests.support.ledgers import RunningLedger, until
 
 __all__ = ["heard"]
-STATES = "FROM credential_state"
+STATES, KEYS = "FROM credential_state", "FROM issuer "
 
 
 async def test_an_issue_that_is_published_while_the_log_is_read_has_its_status(
@@ -59,3 +59,17 @@ async def test_an_issue_that_is_published_while_the_log_is_read_has_its_status(
             may_go_on.set()
             answer = await asked
     assert (answer.body["issue"]["state"], answer.body["status"]["state"]) == ("published", "active")
+
+
+async def test_keys_are_read_after_what_was_said_with_them(
+    heard: HeardStatements, make_database: MakeDatabase, tmp_path: Path, ledger: RunningLedger
+) -> None:
+    async with running_gateway(make_database, tmp_path / "gateway", ledger) as gateway:
+        office = await gateway.institution("waterland")
+        issued = await office.issue((await office.describe()).achievement.uri)
+        await office.published(issued.credential_id)
+        for path in ("/v1/credentials", f"/v1/credentials/{issued.credential_id}"):
+            answer = await office.client.get(path)
+            asked = heard.of(answer.headers["X-Request-ID"])
+            said, keys = ([each for each in asked if text in each] for text in (STATES, KEYS))
+            assert asked.index(said[-1]) < asked.index(keys[0]), asked

@@ -27,7 +27,7 @@ from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.metrics import AwardMetrics
 from services.issuer_gateway.store import credentials, outbox, proofs
-from services.issuer_gateway.store.followed_log import book_of_speakers, load_credentials
+from services.issuer_gateway.store.followed_log import book_of_own_credentials
 from services.issuer_gateway.unit_of_work.event_answer import location_of
 from services.persistence.postgres import Pool
 
@@ -218,9 +218,9 @@ class CredentialReader:
 
     async def _book(self, tenant: Tenant, stored: Sequence[credentials.StoredCredential]) -> Book:
         """Return what the log says of credentials of the institution, as it is followed."""
-        book = await book_of_speakers(self._pool, [tenant.did], self._registrar)
+        names = [item.credential_id for item in stored]
+        book = await book_of_own_credentials(self._pool, names, tenant.did, self._registrar)
         self._registrar = book.log.registrar if book.log else None
-        await load_credentials(self._pool, book, [item.credential_id for item in stored])
         return book
 
     async def _keys(self, stored: Sequence[credentials.StoredCredential]) -> dict[LearnerId, DataKey | None]:

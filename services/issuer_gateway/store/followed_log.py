@@ -197,6 +197,20 @@ async def book_of_credentials(connection: Connection, credential_ids: Iterable[C
     return book
 
 
+async def book_of_own_credentials(
+    pool: Pool, credential_ids: Collection[CredentialId], issuer: Did, registrar: Did | None
+) -> Book:
+    """Return what `book_of_credentials` does, by fewer statements where the registrar and who issued them are known.
+
+    Keys are read after what was said with them: whatever is followed meanwhile, nothing has a key that is not there.
+    """
+    book = Book()
+    await postgres_states.load(pool, book, Needs(credentials=set(credential_ids)))
+    await postgres_states.load_log_and_issuers(pool, book, [issuer, *([registrar] if registrar else [])])
+    await load_credentials(pool, book, credential_ids)
+    return book
+
+
 async def load_credentials(connection: Connection | Pool, book: Book, credential_ids: Iterable[CredentialId]) -> None:
     """Put credentials into a book with all that their state rests on."""
     wanted = list(credential_ids)
