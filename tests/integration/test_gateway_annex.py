@@ -126,7 +126,8 @@ async def test_an_institution_may_be_stricter_than_its_gateway_and_never_laxer(g
     await gateway.start()
     office, strict = Office(gateway, office.created), Office(gateway, strict.created)
     laxer = await _gate(office, "off")
-    assert laxer.body == {"annex_gate": "off", "annex_gate_in_force": "refuse-missing"}
+    stated = [laxer.body[name] for name in ("annex_gate", "annex_gate_in_force")]
+    assert stated == ["off", "refuse-missing"]
     _refused(await _try(office, (await office.describe()).achievement.uri))
     settings = await strict.client.get("/v1/settings")
     assert settings.body["annex_gate_in_force"] == "refuse-doubtful"
