@@ -32,7 +32,7 @@ from services.auditor.state import AuditState
 from services.auditor.tile_check import check_prefix, compare_tiles
 from services.clients.log_client import LogAnswerProblem, LogProblem
 from services.clients.tile_client import TileClient
-from services.follow import Applied, FaultyLogProblem, FollowBounds, Follower, LogEvidence, Position
+from services.follow import Applied, FaultyLogProblem, FollowBounds, Follower, LogEvidence, Observer, Position
 from services.verifier.projection.store import Store
 
 CHUNK_ENTRIES = 4 * TILE_WIDTH
@@ -82,6 +82,16 @@ class _WatchedSink:
         self._tell(position)
 
 
+class _Remembering(Observer):
+    """Keeps beside the projection what the log signed and did not show to be of one history: over restarts."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def unproven(self, notes: tuple[bytes, ...]) -> None:
+        await self._store.keep_suspects(notes)
+
+
 class Auditor:
     """Audits one log; one task runs it. `state` and `store` are its own, in one folder."""
 
@@ -117,9 +127,15 @@ class Auditor:
         self._policy = policy
         self._pins = tuple(pins)
         self._clock = clock
-        self._follower = self._new_follower()
+        self._follower: Follower | None = None
 
-    def _new_follower(self) -> Follower:
+    async def _following(self) -> Follower:
+        """Return who follows, made anew after what was wrong; what is still to be compared is remembered."""
+        if self._follower is None:
+            self._follower = self._new_follower(await self._store.suspects())
+        return self._follower
+
+    def _new_follower(self, suspects: tuple[bytes, ...]) -> Follower:
         sink = _WatchedSink(self._store, lambda position: self._progress.entries(position.size, self._client.size))
         return Follower(
             self._client,
@@ -129,6 +145,9 @@ class Auditor:
             registrar=self._pins,
             clock=self._clock,
             bounds=FollowBounds(chunk_entries_max=CHUNK_ENTRIES),
+            known_suspects=suspects,
+            root_of=self._store.root_of,
+            observer=_Remembering(self._store),
         )
 
     @property
@@ -152,7 +171,7 @@ class Auditor:
             except LyingLogProblem as problem:
                 if problem.finding.is_conclusive or attempt == self._attempts:
                     raise
-            self._follower = self._new_follower()
+            self._follower = None
             await asyncio.sleep(self._pause_seconds * attempt)
         raise AssertionError("the last attempt returns or raises")
 
@@ -205,7 +224,7 @@ class Auditor:
             entry_count=entry_count,
             tile_count=tile_count,
             registrar=book.opened_log().registrar if book.log else Did(""),
-            is_pinned=self._follower.health().is_pinned,
+            is_pinned=(await self._following()).health().is_pinned,
         )
 
     def _opened(self, note: bytes) -> OpenedCheckpoint:
@@ -218,7 +237,7 @@ class Auditor:
 
     async def _follow(self, opened: OpenedCheckpoint, begun: Position) -> int:
         try:
-            return await self._follower.step()
+            return await (await self._following()).step()
         except FaultyLogProblem as problem:
             raise await self._accused(problem.evidence, opened, begun) from problem
 

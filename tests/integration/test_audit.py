@@ -110,6 +110,26 @@ async def test_a_log_that_goes_away_is_not_held_to_lie(stage: AuditStage) -> Non
         await stage.auditor.step()
 
 
+async def test_a_fork_that_was_shown_once_with_nothing_behind_it_is_found_although_the_auditor_began_anew(
+    stage: AuditStage,
+) -> None:
+    await stage.auditor.step()
+    other = World()
+    college = other.admit("college")
+    while other.size < stage.world.size + 2:
+        other.issued(college)
+    stage.log.checkpoint = other.checkpoint()
+    stage.log.refusals = [web.Response(status=503) for _ in range(100)]
+    with pytest.raises(LogUnreachableProblem):
+        await stage.auditor.step()
+    stage.log.checkpoint, stage.log.refusals = None, []
+    stage.new()
+    for number in range(3):
+        stage.world.issued(stage.world.party("school"), f"later {number}")
+    finding = await stage.finds("fork", is_conclusive=True)
+    assert other.checkpoint().decode() in finding.checkpoints
+
+
 async def test_an_empty_log_is_no_fault(stage: AuditStage) -> None:
     stage.log.size = 0
     assert (await stage.auditor.step()).size == 0

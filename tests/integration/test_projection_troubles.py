@@ -17,6 +17,7 @@ from services.follow.findings import finding_of
 from services.verifier.projection import troubles
 from services.verifier.projection.reader import ProjectionReader
 from services.verifier.projection.store import Store
+from services.verifier.projection.tables import SCHEMA_VERSION
 from services.verifier.projection.troubles import (
     DamagedProjectionProblem,
     FullDiskProblem,
@@ -248,3 +249,21 @@ async def test_who_asks_while_the_file_is_locked_takes_no_descriptors(tmp_path: 
         other.execute("ROLLBACK")
     assert reader.read_at_once(lambda read: read.position) is not None
     reader.close()
+
+
+async def test_a_file_of_an_earlier_version_is_filled_anew_and_evidence_against_the_log_stays(
+    stage: Stage, tmp_path: Path
+) -> None:
+    await stage.follower.step()
+    other = World()
+    other.issued(other.admit("college"), "a")
+    stage.log.checkpoint = other.checkpoint()
+    evidence = await stage.finds("fork", is_conclusive=True)
+    path, suspects = tmp_path / "earlier.sqlite", (other.checkpoint(),)
+    for version, fault, notes in ((SCHEMA_VERSION - 1, evidence, suspects), (0, None, ())):
+        with contextlib.closing(Store(path)) as store:
+            await store.keep_fault(evidence)
+            await store.keep_suspects(suspects)
+            store._own.execute(f"PRAGMA user_version = {version}")  # 0: what was imported and did not bear out
+        with contextlib.closing(Store(path)) as store:
+            assert (await store.fault(), await store.suspects(), await store.position()) == (fault, notes, None)

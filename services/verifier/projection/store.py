@@ -4,9 +4,10 @@ Every chunk of entries is one transaction together with the position, so whateve
 agree. Nothing personal is in it. It can be thrown away at any time: it is filled from the log again.
 """
 
+import contextlib
 import fcntl
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TypeVar
@@ -241,10 +242,26 @@ def _grow(connection: sqlite3.Connection, applied: Sequence[Applied], position: 
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables, or make them anew where they are of another version."""
+    """Make the tables, or make them anew where they are of another version; evidence against the log stays."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == tables.SCHEMA_VERSION:
         return
     names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     drops = "".join(f'DROP TABLE IF EXISTS "{name}";' for name in names if name in tables.TABLES)
-    connection.executescript(f"BEGIN; {drops} {tables.SCHEMA} PRAGMA user_version = {tables.SCHEMA_VERSION}; COMMIT;")
+    is_own = version and "meta" in names  # what was condemned was somebody else's
+    kept = "".join(_kept_evidence(connection)) if is_own else ""
+    connection.executescript(
+        f"BEGIN; {drops} {tables.SCHEMA} {kept} PRAGMA user_version = {tables.SCHEMA_VERSION}; COMMIT;"
+    )
+
+
+def _kept_evidence(connection: sqlite3.Connection) -> Iterator[str]:
+    """Yield what puts evidence against the log, and what is still to be compared, into new tables.
+
+    The log may never show it again. What this version does not read is left.
+    """
+    for name, decode in ((FAULT, _DECODE_FAULT), (SUSPECTS, _DECODE_SUSPECTS)):
+        stored = sqlite_states.read_meta(connection, name)
+        with contextlib.suppress(msgspec.DecodeError):
+            if stored and decode(stored):
+                yield f"INSERT INTO meta VALUES ('{name}', x'{stored.hex()}');"  # noqa: S608 - a name of ours and hex digits
