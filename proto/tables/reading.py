@@ -14,8 +14,8 @@ from proto.tables.day_order import ORDER_NAMES, DayOrder, Orders
 from proto.tables.records import FileRecord
 
 _DECIMAL_COMMA = re.compile(r"^[0-9]{1,4},[0-9]{1,2}$", re.ASCII)
-_ODD = re.compile(rb"[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{4}|[0-9],[0-9]")
-"""What a record holds, at least, that is written in a way that has to be found out."""
+_ODD = re.compile(rb'[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{4}|"[^"]*[0-9],[0-9]')
+"""What a record holds, at least, that is written in a way that has to be found out; a comma in a cell is quoted."""
 
 
 class Reading(Record, frozen=True, kw_only=True):

@@ -2,16 +2,18 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from proto.tables import awards_csv
 from proto.tables.awards_csv import parse_awards, read_award
-from proto.tables.cells import check_header, read_header
+from proto.tables.cells import Row, check_header, read_header, read_row
 from proto.tables.day_order import DayOrder
 from proto.tables.dialect import CsvProblem, CsvText
 from proto.tables.reading import Glance
+from proto.tables.records import FileRecord
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 HEADER = "learner_ref,family_name,achievement,valid_from,valid_until,ects,grade"
@@ -143,6 +145,22 @@ def test_a_list_from_excel_is_read_as_it_is_written(separator: str, encoding: st
     assert "Commas in ects are read as decimal points" in reading.notes
     assert any("separated" in note for note in reading.notes) == (separator != ",")
     assert any("is read as" in note for note in reading.notes) == (encoding != "utf-8-sig")
+
+
+def test_a_row_that_is_written_as_usual_is_not_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    header = read_header(FileRecord(1, HEADER.encode()), known=awards_csv.COLUMNS, required=())
+    glance, seen = Glance(header, awards_csv.DAY_COLUMNS), list[int]()
+
+    def counted(names: Sequence[str], record: FileRecord, *, required: Sequence[str]) -> Row:
+        seen.append(record.line)
+        return read_row(names, record, required=required)
+
+    monkeypatch.setattr("proto.tables.reading.read_row", counted)
+    glance.see(FileRecord(2, GOOD.encode()))
+    assert seen == []
+    glance.see(FileRecord(3, GOOD.replace("3.5", '"3,5"').encode()))
+    assert seen == [3]
+    assert glance.reading(None).notes == ("Commas in ects are read as decimal points",)
 
 
 @pytest.mark.parametrize(
