@@ -125,7 +125,7 @@ async def test_a_wrong_entry_is_shown_to_everybody(stage: Keeper, name: str, *, 
     assert any(f"Entry {evidence.index} is under the checkpoint" in step for step in checked.steps)
 
 
-async def test_what_was_dated_ahead_of_its_witnesses_is_proven_to_who_knows_them(stage: Keeper) -> None:
+async def test_what_was_dated_ahead_of_its_witnesses_is_proven_to_who_knows_them(stage: Keeper, tmp_path: Path) -> None:
     witness, slanderer = lone_witness(), _slanderer()
     stage.policy = policy_of(witness)
     stage.log.checkpoint = cosigned(stage.world, witness, at_ms=stage.clock.now_ms)
@@ -138,6 +138,14 @@ async def test_what_was_dated_ahead_of_its_witnesses_is_proven_to_who_knows_them
     assert "anybody can cosign" in check_finding(ahead).remains
     for other in (check_finding(ahead), check_finding(ahead, policy=policy_of(slanderer))):
         assert other.grade == "signed", "it is the witness's word that is contradicted"
+    file, policy = tmp_path / "evidence.json", tmp_path / "policy"
+    file.write_bytes(encode_finding(ahead))
+    policy.write_text(f"witness w {witness.verifier.text}\nquorum w\n")
+    for arguments, status, words in (([], 2, "anybody can cosign"), (["--policy", str(policy)], 0, "PROVEN")):
+        said = CliRunner().invoke(main, ["evidence", str(file), *arguments])
+        assert (said.exit_code, words in " ".join(said.output.split())) == (status, True), said.output
+    refused = CliRunner().invoke(main, ["evidence", str(file), "--policy", str(tmp_path / "none")])
+    assert (refused.exit_code, "cannot be read" in " ".join(refused.output.split())) == (1, True)
 
 
 async def test_an_honest_entry_is_not_made_a_lie_by_a_witness_of_the_slanderers_own(stage: Keeper) -> None:
