@@ -261,6 +261,7 @@ class Follower:
             await asking
         finally:
             await ended(asking)
+        self._held_back.holds(self._checkpoints.suspects.largest_size, opened.checkpoint.size)
         words = self._held_back.words(opened.checkpoint.size) or self._checkpoints.suspects.words()
         if words is not None:
             self._condition.troubled(words)

@@ -40,8 +40,12 @@ class HeldBack:
         self._unsaid_since = None
         self._lost_from = held if held < published else None
         self._clocks.seen(max(held, published), opened.encoded, at, monotonic)
-        if held > published and (self._since is None or published >= self._since[0]):
-            self._since = (held, monotonic)
+        self.holds(held, published)
+
+    def holds(self, size: int, published: int) -> None:
+        """Hold the log to so many entries from now on: it says that it has them, or has signed them for somebody."""
+        if size > published and (self._since is None or published >= self._since[0]):
+            self._since = (size, self._monotonic())
 
     def words(self, published: int) -> str | None:
         """Return that the log lost what it showed, or kept entries or their number to itself for too long; or None."""
@@ -59,8 +63,8 @@ class HeldBack:
         if seconds <= self._delay_seconds:
             return self._unsaid()
         return (
-            f"The log said {seconds:.0f} s ago that it holds {size} entries, and has not published them since: what "
-            "they say is not known here"
+            f"The log said {seconds:.0f} s ago, or signed for others, that it holds {size} entries, and has not "
+            "published them here since: what they say is not known here"
         )
 
     def _unsaid(self) -> str | None:

@@ -52,6 +52,11 @@ class Suspects:
         self._found[named] = opened.encoded
         return True
 
+    @property
+    def largest_size(self) -> int:
+        """The size of the largest, or 0."""
+        return max((size for size, _ in self._found), default=0)
+
     def words(self) -> str | None:
         """Return why nothing that the log says now is confirmed, where there is room for no more; else None."""
         if len(self._found) < SUSPECTS_MAX:

@@ -7,6 +7,7 @@ import aiohttp
 import msgspec
 import pytest
 
+from proto.log.checkpoint import open_checkpoint
 from proto.moment import from_ms, to_ms
 from services.clients.log_client import LogUnreachableProblem
 from services.follow import ClockBehindProblem, FaultyLogProblem
@@ -215,7 +216,7 @@ async def test_a_log_that_could_not_publish_for_hours_is_not_accused_afterwards(
         stage.world.issued(stage.world.party("school"), f"waiting {number}")
         await stage.follower.step()
     assert stage.follower.health().state == "stale"
-    assert "has not published them" in stage.follower.health().detail
+    assert "has not published them here" in stage.follower.health().detail
     stage.log.size = None
     assert await stage.follower.step() == 36
     assert stage.follower.health().state == "healthy"
@@ -240,6 +241,23 @@ async def test_a_log_that_does_not_say_how_much_it_holds_is_not_believed_for_lon
     stage.clock.advance(10)
     await stage.follower.step()
     assert stage.follower.health().state == "healthy"
+
+
+async def test_a_log_that_signed_more_for_others_than_it_shows_here_is_not_believed_for_long(stage: Stage) -> None:
+    """It could keep a revocation from one reader for ever: nothing that it shows contradicts what others see."""
+    await stage.follower.step()
+    stage.log.size = stage.log.held = int(stage.world.size)
+    stage.world.issued(stage.world.party("school"), "kept from us")
+    stage.follower.suspect(open_checkpoint(stage.world.checkpoint(), stage.world.log_key.verifier))
+    for seconds in range(0, 400, 10):
+        assert await stage.follower.step() == 0
+        assert seconds >= 300 or stage.follower.health().state == "healthy"
+        stage.clock.advance(10)
+    stage.clock.advance(60)
+    health = stage.follower.health()
+    assert (health.state, "has not published them here" in health.detail.replace("\n", " ")) == ("stale", True)
+    stage.log.size = stage.log.held = None
+    await stage.finds("time", is_conclusive=False)  # it had told us that it held no more
 
 
 async def test_a_clock_that_was_ahead_and_was_put_right_accuses_nobody(stage: Stage) -> None:

@@ -37,6 +37,8 @@ class ServedLog:
         self.proof: list[Hash] | None = None
         """Served instead of every true consistency proof."""
         self.is_down = False
+        self.held: int | None = None
+        """How many entries it says it holds; None: the truth."""
         self.is_silent_of_itself = False
         """Whether `/v1/log` is refused."""
         self.entries_per_answer_max = 10_000
@@ -101,7 +103,7 @@ class ServedLog:
             origin=self.world.origin,
             verifier_key=self.world.log_key.verifier.text,
             witness_policy="",
-            tree_size=self.world.size,
+            tree_size=self.world.size if self.held is None else TreeSize(self.held),
             published_size=TreeSize(self.published_size),
             rules_version=1,
             publish_interval_ms=1000,
