@@ -323,11 +323,11 @@ class DecideApplications:
 
     async def report(self, tenant: Tenant) -> RecognitionReport:
         """Return how the office decides, and on what it decided unlike."""
-        like, numbers = await asyncio.gather(like_cases.of_all(self._pool, tenant.institution_id), self.numbers(tenant))
+        like = await like_cases.of_all(self._pool, tenant.institution_id)
         unlike = unlike_cases(like)
         names = await self._names.of({each.achievement for each in unlike})
         return msgspec.structs.replace(
-            numbers,
+            await self.numbers(tenant),
             unlike=tuple(with_title(each, names.get(AchievementUri(each.achievement))) for each in unlike),
         )
 
