@@ -98,6 +98,7 @@ async def test_a_learner_sees_all_that_is_held_here_with_the_sum_and_a_sheet_of_
     await office.event_published(revoked.body["event_id"])
     page = await _get(gateway, f"/credentials/{secret}", **{"Accept-Language": "de"})
     assert "Zusammen 3.5 ECTS" in page.text
+    assert await gateway.database_count("document_proof") == 0, "a list hands nothing out that is signed"
     sheet = await _get(gateway, f"/credentials/{secret}/{first}")
     for words in ("Zoë Łącka", "Hydrology", "Explains it", GRADE, BORN, "data:image/svg+xml", f"{VERIFIER}/c/{first}"):
         assert words in sheet.text
