@@ -147,8 +147,9 @@ class AppealBody(Record, frozen=True, kw_only=True):
 class Precedent(Record, frozen=True, kw_only=True):
     """How a like case was decided: here (`own`), or by an institution on the public log.
 
-    `count` is how many; of own ones the last decision counts, without naming any applicant. `is_standing`: decided once
-    for all, by a standing decision that is in force.
+    `count` is how many; of own ones the last decision counts, without naming any applicant, and `public_count` is how
+    many of these are on the public log, which are not told as public ones too. `is_standing`: decided once for all, by
+    a standing decision that is in force.
     """
 
     scope: Literal["own", "public"]
@@ -160,6 +161,7 @@ class Precedent(Record, frozen=True, kw_only=True):
     eqf_level: int | None = None
     is_standing: bool = False
     count: int
+    public_count: int = 0
     last_at: Moment
 
 

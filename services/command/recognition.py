@@ -236,7 +236,8 @@ def _print_application(found: ApplicationAnswer, *, as_json: bool) -> None:
                 console.print(f"     {clean(check.detail)}")
         for each in item.precedents:
             where = "here" if each.scope == "own" else each.institution
-            console.print(f"     before: {each.decision}, {clean(where)}: {each.count}")
+            public = f", of these on the public log: {each.public_count}" if each.public_count else ""
+            console.print(f"     before: {each.decision}, {clean(where)}: {each.count}{public}")
         _print_decisions(item.decisions, item.appeal)
 
 

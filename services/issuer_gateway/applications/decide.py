@@ -15,7 +15,6 @@ from proto.wire.applications import (
     CountedPlace,
     DecisionBody,
     HoldsNow,
-    Precedent,
     RecognitionReport,
 )
 from services.issuer_gateway.achievements.named_achievements import AchievementNames
@@ -37,7 +36,6 @@ from services.issuer_gateway.applications.precedents import (
     public_of,
     unlike_cases,
     with_title,
-    without_itself,
 )
 from services.issuer_gateway.applications.present_status import PresentStatus
 from services.issuer_gateway.applications.publication import publish_at
@@ -64,6 +62,7 @@ from services.issuer_gateway.store import (
     learner_applications,
     like_cases,
     programmes,
+    published_decisions,
 )
 from services.issuer_gateway.store.applications import (
     EvidenceDecision,
@@ -152,7 +151,9 @@ class DecideApplications:
         made = await applications.decisions(self._pool, readable)
         like = await like_cases.of_evidence(self._pool, tenant.institution_id, items)
         limits = await programmes.limits(self._pool, tenant.institution_id, {each.programme for each in found})
-        evidence = by_application(items, made, like, public or {})
+        async with transaction(self._pool) as connection:
+            published = await published_decisions.of_evidence(connection, tenant.institution_id, items)
+        evidence = by_application(items, made, like, public or {}, published)
         whose = await learner_applications.whose(self._pool, readable)
         grounds = await grounds_of(self._pool, tenant.did, (each.agreement for each in made))
 
@@ -237,8 +238,7 @@ class DecideApplications:
             beside = await asyncio.to_thread(counted_beside, key, items, made)
             elsewhere = await self._counted_in(connection, tenant, stored, item)
             check_counted_once(body, (*elsewhere, *beside.get(number, ())))
-            known = without_itself(public_of(public, opened.answer), tenant.did, stored.programme, of_item)
-            await self._check_like(connection, tenant, opened, body, known)
+            await self._check_like(connection, tenant, opened, body, public)
             decided = _decided(key, item, body, turn, hundredths, by=by)
             await applications.decide(connection, decided)
             await self._put_on_log(connection, stored, item, of_item, decided)
@@ -289,15 +289,19 @@ class DecideApplications:
         tenant: Tenant,
         opened: OpenedItem,
         body: DecisionBody,
-        public: Sequence[Precedent],
+        public: FoundPrecedents,
     ) -> None:
         """Raise `UnlikeCaseProblem` where a like case was decided otherwise, until that is said to be known.
 
         What is public and cannot be asked for now stops nobody from deciding: the office was shown that it is unknown.
         """
-        like = await like_cases.of_evidence(connection, tenant.institution_id, [opened.item])
-        own = own_of(tenant.did, like.get(place_of(opened.item), ()))
-        found = (*own, *public)
+        item, place = opened.item, place_of(opened.item)
+        like = await like_cases.of_evidence(connection, tenant.institution_id, [item])
+        on_log = (await published_decisions.of_evidence(connection, tenant.institution_id, [item])).get(place, ())
+        found = (
+            *own_of(tenant.did, item.application_id, like.get(place, ()), on_log),
+            *public_of(public, opened.answer, tenant.did, on_log),
+        )
         unlike = any(each.decision != body.decision for each in found)
         if unlike and body.despite_precedents and body.text is UNSET:
             raise InvalidProblem("Say in words why this is decided otherwise than a like case", pointer="/text")

@@ -8,15 +8,17 @@ from proto.ids import ApplicationId
 from services.issuer_gateway.applications.precedents import NOT_ASKED, FoundPrecedents
 from services.issuer_gateway.store.applications import EvidenceDecision, SealedEvidence
 from services.issuer_gateway.store.like_cases import EvidencePlace, LikeCase
+from services.issuer_gateway.store.published_decisions import PublishedDecision
 
 
 class KnownEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of evidence with what was decided on it and on like cases."""
+    """A piece of evidence with what was decided on it and on like cases, and what of that is `published`."""
 
     item: SealedEvidence
     made: Sequence[EvidenceDecision]
     like: Sequence[LikeCase]
     public: FoundPrecedents
+    published: Sequence[PublishedDecision]
 
 
 def place_of(of: SealedEvidence | EvidenceDecision) -> EvidencePlace:
@@ -29,6 +31,7 @@ def by_application(
     made: Sequence[EvidenceDecision],
     like: Mapping[EvidencePlace, Sequence[LikeCase]],
     public: Mapping[EvidencePlace, FoundPrecedents],
+    published: Mapping[EvidencePlace, Sequence[PublishedDecision]],
 ) -> dict[ApplicationId, list[KnownEvidence]]:
     """Return the evidence of each application, in its order."""
     decided: dict[EvidencePlace, list[EvidenceDecision]] = {}
@@ -38,7 +41,11 @@ def by_application(
     for item in items:
         place = place_of(item)
         evidence = KnownEvidence(
-            item=item, made=decided.get(place, ()), like=like.get(place, ()), public=public.get(place, NOT_ASKED)
+            item=item,
+            made=decided.get(place, ()),
+            like=like.get(place, ()),
+            public=public.get(place, NOT_ASKED),
+            published=published.get(place, ()),
         )
         found.setdefault(item.application_id, []).append(evidence)
     return found

@@ -11,7 +11,7 @@ from services.issuer_gateway.applications.agreement_answers import Grounds
 from services.issuer_gateway.applications.apply import applicant_of, decision_answer
 from services.issuer_gateway.applications.evidence import opened_item
 from services.issuer_gateway.applications.known_evidence import KnownEvidence
-from services.issuer_gateway.applications.precedents import own_of, public_of, without_itself
+from services.issuer_gateway.applications.precedents import own_of, public_of
 from services.issuer_gateway.domain.programmes import title_of
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey
@@ -49,12 +49,12 @@ def office_answer(
         limits=limits,
         applicant=applicant_of(key, stored) if key else None,
         learner=learner,
-        items=tuple(_item(key, tenant, stored.programme, each, grounds) for each in evidence) if key else (),
+        items=tuple(_item(key, tenant, each, grounds) for each in evidence) if key else (),
         is_erased=key is None,
     )
 
 
-def _item(key: DataKey, tenant: Tenant, programme: str, evidence: KnownEvidence, grounds: Grounds) -> ItemAnswer:
+def _item(key: DataKey, tenant: Tenant, evidence: KnownEvidence, grounds: Grounds) -> ItemAnswer:
     item = evidence.item
     opened = opened_item(key, item)
     return ItemAnswer(
@@ -69,8 +69,8 @@ def _item(key: DataKey, tenant: Tenant, programme: str, evidence: KnownEvidence,
         decisions=tuple(decision_answer(key, each, grounds, is_office=True) for each in evidence.made),
         appeal=opened.appeal,
         precedents=(
-            *own_of(tenant.did, evidence.like),
-            *without_itself(public_of(evidence.public, opened.answer), tenant.did, programme, evidence.made),
+            *own_of(tenant.did, item.application_id, evidence.like, evidence.published),
+            *public_of(evidence.public, opened.answer, tenant.did, evidence.published),
         ),
         public_precedents=evidence.public.known,
     )

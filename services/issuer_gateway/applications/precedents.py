@@ -4,12 +4,13 @@ Nothing of an application leaves with the question: it names an achievement and 
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 
 import msgspec
 
-from proto.ids import Did
+from proto.ids import ApplicationId, Did, EventId
 from proto.moment import Moment, from_datetime
 from proto.problem import Problem
 from proto.wire.applications import Precedent, PrecedentsKnown, RecognitionDecision, UnlikeCases
@@ -20,8 +21,9 @@ from proto.wire.verifier import Answer
 from services.clients.verifier_client import VerifierClient
 from services.edge import Log
 from services.issuer_gateway.applications.rules import UnlikeCaseProblem
-from services.issuer_gateway.store.applications import EvidenceDecision, SealedEvidence
+from services.issuer_gateway.store.applications import SealedEvidence
 from services.issuer_gateway.store.like_cases import LikeCase
+from services.issuer_gateway.store.published_decisions import PublishedDecision
 
 _SECONDS_MAX = 5.0
 _TOGETHER_MAX = 4
@@ -96,18 +98,35 @@ def _public(told: DecisionFacts | PublicPrecedent, *, count: int, last_at: Momen
     )
 
 
-def public_of(found: FoundPrecedents, answer: Answer | None) -> tuple[Precedent, ...]:
-    """Return the public precedents: as they were found now, else those that were told when the evidence came."""
+def public_of(
+    found: FoundPrecedents, answer: Answer | None, own: Did, published: Collection[PublishedDecision]
+) -> tuple[Precedent, ...]:
+    """Return the public precedents: as they were found now, else those that were told when the evidence came.
+
+    What an own decision has put on the log is told as that decision; the one on the same evidence, which was appealed
+    against, as nothing: it is no precedent of its own appeal.
+    """
     if found.precedents or found.known == "known" or answer is None:
-        return found.precedents
-    return tuple(_told_with_evidence(answer))
+        return tuple(_without(found.precedents, own, published))
+    return tuple(_told_with_evidence(answer, {each.recognition for each in published}))
 
 
-def _told_with_evidence(answer: Answer) -> Iterator[Precedent]:
+def _without(found: Iterable[Precedent], own: Did, published: Iterable[PublishedDecision]) -> Iterator[Precedent]:
+    said = Counter(
+        (own, each.programme, each.decision, each.ects_hundredths or 0, each.eqf_level) for each in published
+    )
+    for each in found:
+        way = (each.institution, each.programme or "", each.decision, each.ects_hundredths or 0, each.eqf_level)
+        count = each.count - (0 if each.is_standing else said[way])
+        if count > 0:
+            yield msgspec.structs.replace(each, count=count)
+
+
+def _told_with_evidence(answer: Answer, own: Collection[EventId]) -> Iterator[Precedent]:
     said: list[tuple[Did, str, int, Moment]] = sorted(
         (each.recogniser, each.decision, each.ects_hundredths, each.received_at)
         for each in answer.recognitions
-        if each.state == "live"
+        if each.state == "live" and each.event_id not in own
     )
     for (institution, decision, hundredths), group in groupby(said, key=lambda each: each[:3]):
         times = [each[3] for each in group]
@@ -121,8 +140,15 @@ def _told_with_evidence(answer: Answer) -> Iterator[Precedent]:
         )
 
 
-def own_of(own: Did, like: Iterable[LikeCase]) -> list[Precedent]:
-    """Return how this office decided like cases; nobody who applied is named."""
+def own_of(
+    own: Did, application_id: ApplicationId, like: Iterable[LikeCase], published: Iterable[PublishedDecision]
+) -> list[Precedent]:
+    """Return how this office decided like cases, but for the same application; nobody who applied is named."""
+    public = Counter(
+        (each.programme, each.decision, each.ects_hundredths)
+        for each in published
+        if each.is_last and each.application_id != application_id
+    )
     return [
         Precedent(
             scope="own",
@@ -131,26 +157,11 @@ def own_of(own: Did, like: Iterable[LikeCase]) -> list[Precedent]:
             decision=each.decision,
             ects_hundredths=each.ects_hundredths,
             count=each.count,
+            public_count=public[each.programme, each.decision, each.ects_hundredths],
             last_at=from_datetime(each.last_at),
         )
         for each in like
     ]
-
-
-def without_itself(
-    found: Iterable[Precedent], own: Did, programme: str, made: Sequence[EvidenceDecision]
-) -> tuple[Precedent, ...]:
-    """Return precedents without what this very evidence has on the log: nothing is a precedent of its own appeal."""
-    published = next((each for each in reversed(made) if each.recognition is not None), None)
-    if published is None:
-        return tuple(found)
-    said = (own, programme, published.decision, published.ects_hundredths)
-
-    def counted(each: Precedent) -> int:
-        is_its = each.scope == "public" and not each.is_standing
-        return each.count - (is_its and (each.institution, each.programme, each.decision, each.ects_hundredths) == said)
-
-    return tuple(msgspec.structs.replace(each, count=counted(each)) for each in found if counted(each) > 0)
 
 
 def check_alike(decision: RecognitionDecision, precedents: Iterable[Precedent], *, is_known: bool) -> None:
