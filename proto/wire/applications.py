@@ -149,13 +149,15 @@ class Precedent(Record, frozen=True, kw_only=True):
 
     `count` is how many; of own ones the last decision counts, without naming any applicant, and `public_count` is how
     many of these are on the public log, which are not told as public ones too. `is_standing`: decided once for all, by
-    a standing decision that is in force.
+    a standing decision that is in force. `programme_title`: how whoever has the programme calls it, where that is known
+    (not said in lists).
     """
 
     scope: Literal["own", "public"]
     institution: Did
     institution_name: str | None = None
     programme: str | None = None
+    programme_title: Texts | None = None
     decision: RecognitionDecision
     ects_hundredths: int | None = None
     eqf_level: int | None = None

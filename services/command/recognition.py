@@ -238,6 +238,8 @@ def _print_application(found: ApplicationAnswer, *, as_json: bool) -> None:
             where = "here" if each.scope == "own" else each.institution
             public = f", of these on the public log: {each.public_count}" if each.public_count else ""
             console.print(f"     before: {each.decision}, {clean(where)}: {each.count}{public}")
+            if each.programme:
+                console.print(f"       towards {named(each.programme, each.programme_title, None)}", markup=False)
         _print_decisions(item.decisions, item.appeal)
 
 

@@ -131,6 +131,32 @@ async def test_a_list_tells_an_own_decision_once_though_the_evidence_came_with_i
     assert found == [("own", 1)]
 
 
+async def test_programmes_of_precedents_are_called_by_their_titles(cases: Cases, tmp_path: Path) -> None:
+    data = f"{cases.school.created.admission_request.uri_prefixes[0]}programmes/data"
+    named = {"programmes": [{"uri": data, "title": "Data and [water]"}]}
+    assert (await cases.school.client.send("PUT", "/v1/settings", named)).status == 200
+    academy = await cases.gateway.institution("academy")
+    first, asked, elsewhere = await cases.apply(publish=True), await cases.apply(), await cases.apply(to=academy)
+    assert (await decide_item(cases.school, first, 1, FULL)).status == 200
+    await cases.publish(first)
+    await cases.told_by_verifier(("full", 1))
+    for office, made in ((cases.school, asked), (academy, elsewhere)):
+        (item,) = (await read_application(office, made)).items
+        titled = [(each.programme, each.programme_title) for each in item.precedents]
+        assert titled == [(data, {"und": "Data and [water]"})]
+        shell = Shell(cases.gateway, tmp_path, office)
+        shown = await shell.run("recognition", "show", made["application_id"], staff=True)
+        assert f"towards Data and [water]  {data}" in " ".join(shown.split("\n"))
+        async with Reader(cases.gateway) as decider:
+            await decider.sign_in(office.created.api_key)
+            await decider.open(f"/office/applications/{made['application_id']}")
+            assert f'>Data and [water]</span> <code class="behind">{data}</code>' in decider.text
+    bare: Json = {"programmes": []}
+    assert (await cases.school.client.send("PUT", "/v1/settings", bare)).status == 200
+    (item,) = (await read_application(academy, elsewhere)).items
+    assert [each.programme_title for each in item.precedents] == [None], "what nobody calls by a name keeps its address"
+
+
 async def test_what_is_left_on_the_log_of_an_erased_application_stays_a_public_precedent(cases: Cases) -> None:
     gone, kept, asked = await cases.apply(publish=True), await cases.apply(publish=True), await cases.apply()
     for made in (gone, kept):

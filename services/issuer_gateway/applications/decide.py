@@ -38,6 +38,7 @@ from services.issuer_gateway.applications.precedents import (
     with_title,
 )
 from services.issuer_gateway.applications.present_status import PresentStatus
+from services.issuer_gateway.applications.programme_names import ProgrammeNames
 from services.issuer_gateway.applications.publication import publish_at
 from services.issuer_gateway.applications.rules import (
     ApplicationClosedProblem,
@@ -88,6 +89,7 @@ class DecideApplications:
         statuses: PresentStatus,
         names: AchievementNames,
         worded: WordedChecks,
+        programmes_named: ProgrammeNames,
     ) -> None:
         self._pool = pool
         self._idempotency = idempotency
@@ -96,6 +98,7 @@ class DecideApplications:
         self._statuses = statuses
         self._names = names
         self._worded = worded
+        self._programmes_named = programmes_named
 
     async def listed(
         self,
@@ -133,7 +136,7 @@ class DecideApplications:
                 holds_now=statuses.get(each.number, each.holds_now),
                 counted_in=(*counted.get(each.number, ()), *beside.get(each.number, ())),
             )
-            for each in answer.items
+            for each in await self._programmes_named.among_precedents(answer.items)
         )
         return msgspec.structs.replace(answer, items=tuple(shown))
 

@@ -1,8 +1,11 @@
 """How programmes of any institution are called where their addresses would stand: as whoever has them says it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+
+import msgspec
 
 from proto.ids import Did
+from proto.wire.applications import ItemAnswer
 from proto.wire.content import Texts
 from services.issuer_gateway.achievements.named_achievements import AchievementNames
 from services.issuer_gateway.store import tenants
@@ -35,3 +38,24 @@ class ProgrammeNames:
         }
         known = await self._names.of({uri for _, uri in wanted} - found.keys())
         return found | {str(uri): each.title for uri, each in known.items() if each.title}
+
+    async def among_precedents(self, items: Iterable[ItemAnswer]) -> tuple[ItemAnswer, ...]:
+        """Return evidence with the programmes of its precedents called by their titles; may wait, too."""
+        shown = tuple(items)
+        wanted = {
+            (each.institution, each.programme)
+            for item in shown
+            for each in item.precedents
+            if each.programme is not None
+        }
+        titles = await self.of(wanted)
+        return tuple(
+            msgspec.structs.replace(
+                item,
+                precedents=tuple(
+                    msgspec.structs.replace(each, programme_title=titles.get(each.programme or ""))
+                    for each in item.precedents
+                ),
+            )
+            for item in shown
+        )

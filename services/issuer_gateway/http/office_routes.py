@@ -76,10 +76,20 @@ def page_of(request: web.Request, office: SignedIn, *, programmes: Mapping[str, 
     )
 
 
-async def page_naming(request: web.Request, office: SignedIn, programmes: Iterable[tuple[Did, str]]) -> PageOfOffice:
-    """Return how a page is asked for that calls these programmes by their titles; may wait for a verifier."""
+async def page_naming(
+    request: web.Request,
+    office: SignedIn,
+    programmes: Iterable[tuple[Did, str]],
+    *,
+    known: Mapping[str, Texts] | None = None,
+) -> PageOfOffice:
+    """Return how a page is asked for that calls these programmes by their titles; may wait for a verifier.
+
+    `known` are titles that need not be asked for.
+    """
     others = {(did, uri) for did, uri in programmes if title_of(office.tenant, uri) is None}
-    return page_of(request, office, programmes=await request.app[GATEWAY].programme_names.of(others))
+    asked = await request.app[GATEWAY].programme_names.of(others)
+    return page_of(request, office, programmes={**asked, **(known or {})})
 
 
 @for_office
@@ -160,7 +170,13 @@ async def _application_page(
     request: web.Request, office: SignedIn, answer: ApplicationAnswer, *, typed: TypedDecision | None = None
 ) -> web.Response:
     """Return the page of an application, with the programmes of precedents and of others called by their titles."""
-    page = await page_naming(request, office, _programmes_in(answer))
+    known = {
+        each.programme: each.programme_title
+        for item in answer.items
+        for each in item.precedents
+        if each.programme is not None and each.programme_title is not None
+    }
+    page = await page_naming(request, office, _programmes_in(answer), known=known)
     language, worded = page.reader.language.code, None
     if language != DEFAULT:
         worded = await request.app[GATEWAY].decide_applications.worded(office.tenant, answer, language)
@@ -168,11 +184,8 @@ async def _application_page(
 
 
 def _programmes_in(answer: ApplicationAnswer) -> Iterator[tuple[Did, str]]:
-    """Yield the programmes that an application names, each with whose it is."""
+    """Yield the programmes of standing decisions that were told with its evidence, each with whose it is."""
     for item in answer.items:
-        for each in item.precedents:
-            if each.programme is not None:
-                yield each.institution, each.programme
         for made in item.answer.standing_decisions if item.answer else ():
             yield made.recogniser, made.programme
 

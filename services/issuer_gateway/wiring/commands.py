@@ -190,6 +190,7 @@ def _decide_applications(parts: Parts) -> DecideApplications:
         statuses=PresentStatus(parts.verifier, parts.log),
         names=parts.achievement_names,
         worded=WordedChecks(parts.pool, parts.learner_keys, parts.verifier, parts.log),
+        programmes_named=ProgrammeNames(parts.pool, parts.achievement_names),
     )
 
 
