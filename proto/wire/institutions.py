@@ -175,15 +175,19 @@ class SettingsRequest(Record, frozen=True, kw_only=True):
     `annex_gate`: what becomes of credentials that lack mandatory elements of Annex I (2022/C 243/02). `time_zone`: the
     zone of days that are written without a time. `programmes`: those towards which it takes applications for
     recognition, on its page and by the API; with none it takes none. Before they were ever stated the API takes them
-    towards any programme under a prefix of the institution, and there is no page. `grade_conditions`: the grades that
-    its standing decisions ask for; those that are sent take the place of all before. `decide_within_days`: within how
-    many days it decides on applications for recognition, and on appeals, that come from now on; null: as the gateway
-    has it. `remind_days_before`: how many days before that it is reminded; 0: only once the day is past.
+    towards any programme under a prefix of the institution, and there is no page. `put_programmes` and
+    `remove_programmes` change these alone, by their addresses: all others stay, whoever changes them at the same time.
+    `grade_conditions`: the grades that its standing decisions ask for; those that are sent take the place of all
+    before. `decide_within_days`: within how many days it decides on applications for recognition, and on appeals, that
+    come from now on; null: as the gateway has it. `remind_days_before`: how many days before that it is reminded; 0:
+    only once the day is past.
     """
 
     annex_gate: AnnexGate | UnsetType = UNSET
     time_zone: TimeZoneField | UnsetType = UNSET
     programmes: Annotated[tuple[Programme, ...], Meta(max_length=PROGRAMMES_MAX)] | UnsetType = UNSET
+    put_programmes: Annotated[tuple[Programme, ...], Meta(max_length=PROGRAMMES_MAX)] | UnsetType = UNSET
+    remove_programmes: Annotated[tuple[UriField, ...], Meta(max_length=PROGRAMMES_MAX)] | UnsetType = UNSET
     grade_conditions: Annotated[tuple[GradeCondition, ...], Meta(max_length=GRADE_CONDITIONS_MAX)] | UnsetType = UNSET
     decide_within_days: Annotated[int, Meta(ge=1, le=DECIDE_DAYS_MAX)] | UnsetType | None = UNSET
     remind_days_before: Annotated[int, Meta(ge=0, le=REMIND_DAYS_MAX)] | UnsetType = UNSET
@@ -195,7 +199,14 @@ class SettingsRequest(Record, frozen=True, kw_only=True):
         named = [(each.achievement_issuer, each.achievement, each.programme) for each in conditions]
         if len(set(named)) != len(named):
             raise ValueError("Of one achievement and programme there is one condition")
-        uris = [] if self.programmes is UNSET else [each.uri for each in self.programmes]
+        self._check_programmes()
+
+    def _check_programmes(self) -> None:
+        """Raise `ValueError` where a programme is stated twice, or all of them beside those that change."""
+        changed = [*(each.uri for each in self.put_programmes or ()), *(self.remove_programmes or ())]
+        if self.programmes is not UNSET and changed:
+            raise ValueError("State all `programmes`, or those that change: not both")
+        uris = [*(each.uri for each in self.programmes or ()), *changed]
         if len(set(uris)) != len(uris):
             raise ValueError("Each programme is stated once")
 

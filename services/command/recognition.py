@@ -316,7 +316,9 @@ async def report(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
 @institution_key_option
 @click.option("--decide-within", type=click.IntRange(1, DECIDE_DAYS_MAX), metavar="DAYS", help="From then on.")
 @click.option("--remind-before", type=click.IntRange(0, REMIND_DAYS_MAX), metavar="DAYS", help="0: once it is past.")
-@click.option("--programme", "named", multiple=True, nargs=2, metavar="URI TITLE", help="Take applications towards it.")
+@click.option(
+    "--programme", "programmes", multiple=True, nargs=2, metavar="URI TITLE", help="Take applications towards it."
+)
 @click.option("--no-programme", "taken", multiple=True, metavar="URI", help="Take no more applications towards it.")
 @as_json_option
 @command
@@ -326,21 +328,19 @@ async def settings(
     api_key_file: Path,
     decide_within: int | None,
     remind_before: int | None,
-    named: Sequence[tuple[str, str]],
+    programmes: Sequence[tuple[str, str]],
     taken: Sequence[str],
     as_json: bool,
 ) -> None:
     """Show towards which programmes people apply, and within how many days an office decides; or change it."""
     days = {"decide_within_days": decide_within, "remind_days_before": remind_before}
     body: dict[str, Any] = {name: value for name, value in days.items() if value is not None}
+    if programmes:
+        body["put_programmes"] = [{"uri": uri, "title": title} for uri, title in programmes]
+    if taken:
+        body["remove_programmes"] = list(taken)
     async with gateway_client(gateway, api_key_file) as client:
-        found = await client.settings()
-        if named or taken:
-            held = () if found.programmes is UNSET else found.programmes
-            titles = {each.uri: each.title for each in held if each.uri not in taken} | dict(named)
-            body["programmes"] = [{"uri": uri, "title": title} for uri, title in titles.items()]
-        if body:
-            found = await client.change_settings(body)
+        found = await (client.change_settings(body) if body else client.settings())
     if as_json:
         print_json(found)
         return

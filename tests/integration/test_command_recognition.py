@@ -1,5 +1,6 @@
 """`credentify recognition` and `credentify stacks` against a running gateway, as applicants and an office use them."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -7,6 +8,10 @@ import pytest
 
 from tests.support.command_shell import Shell
 from tests.support.gateways import Office, RunningGateway
+from tests.support.ledgers import until
+
+_WAITING = """
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"""
 
 
 @pytest.fixture
@@ -61,5 +66,32 @@ async def test_what_an_office_sets_is_shown_and_changed_by_command(
     assert f"Data  {data}" in said
     said = await shell.run(*words, "--no-programme", soil, "--programme", data, "Data and water", staff=True)
     assert (f"Data and water  {data}" in said, soil in said) == (True, False)
+    twice = ("--programme", data, "Data", "--no-programme", data)
+    assert "Each programme is stated once" in await shell.run(*words, *twice, staff=True, status=1)
     elsewhere = ("--programme", "https://elsewhere.example/p", "Not ours")
     assert "begins with" in await shell.run(*words, *elsewhere, staff=True, status=1)
+
+
+async def test_of_two_people_who_name_programmes_at_once_neither_loses_one(
+    gateway: RunningGateway, office: Office, tmp_path: Path
+) -> None:
+    shell = Shell(gateway, tmp_path, office)
+    prefix = office.created.admission_request.uri_prefixes[0]
+    old, data, soil = (f"{prefix}programmes/{name}" for name in ("old", "data", "soil"))
+    words = ("recognition", "settings")
+    await shell.run(*words, "--programme", old, "Old", staff=True)
+    assert gateway.inside is not None
+    async with gateway.inside.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM institution FOR UPDATE")  # both have read what is set before one writes
+        changes = [
+            asyncio.create_task(shell.run(*words, *change, staff=True))
+            for change in (("--programme", data, "Data", "--no-programme", old), ("--programme", soil, "Soil"))
+        ]
+
+        async def both_wait() -> bool | None:
+            return await connection.fetchval(_WAITING) == len(changes) or None
+
+        await until(both_wait, "both wait for what is locked")
+    await asyncio.gather(*changes)
+    shown = await shell.run(*words, staff=True)
+    assert (data in shown, soil in shown, old in shown) == (True, True, False)

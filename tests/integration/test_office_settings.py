@@ -167,3 +167,28 @@ async def test_a_key_that_may_only_decide_sees_the_settings_and_changes_nothing(
         await staff.send(PAGE, {"token": stranger.token} | fields)
         assert staff.status == 403, "a form of another session does nothing"
     assert "decide_within_days" not in await _settings(school)
+
+
+async def test_single_programmes_change_by_the_api_and_all_others_stay(gateway: RunningGateway) -> None:
+    school = await gateway.institution("school")
+    prefix = school.created.admission_request.uri_prefixes[0]
+    one, two, three = ({"uri": f"{prefix}programmes/{name}", "title": name} for name in ("one", "two", "three"))
+
+    async def said(**body: object) -> Any:
+        answer = await school.client.send("PUT", "/v1/settings", body)
+        return answer.body["programmes"] if answer.status == 200 else (answer.status, answer.body.get("pointer"))
+
+    assert await said(put_programmes=[one, two]) == [one, two]
+    renamed = one | {"title": "First"}
+    changed = await said(put_programmes=[three, renamed], remove_programmes=[two["uri"]], remind_days_before=3)
+    assert changed == [renamed, three]
+    assert await said(remove_programmes=[two["uri"]]) == [renamed, three], "what is not there needs no removing"
+    for both in ({"programmes": [two], "put_programmes": [one]}, {"put_programmes": [one, one]}):
+        assert (await said(**both))[0] == 422
+    assert await said(put_programmes=[two, {"uri": "https://elsewhere.example/p", "title": "Not ours"}]) == (
+        422,
+        "/put_programmes/1/uri",
+    )
+    many = [{"uri": f"{prefix}programmes/{number}", "title": f"{number}"} for number in range(63)]
+    assert await said(put_programmes=many) == (422, "/put_programmes/62"), "none of them is kept"
+    assert await said(remove_programmes=[one["uri"]]) == [three]

@@ -243,7 +243,8 @@ ROUTES = [
         again="nothing changes, and the answer is how it stands",
         description="Which credentials are refused for what they lack of Annex I, never laxer than the gateway's gate; "
         "the zone of days without a time; and the `programmes` towards which applications for recognition are taken, "
-        "each under an address that begins with one of the institution's own. `grade_conditions` are the office's own, "
+        "each under an address that begins with one of the institution's own; `put_programmes` and `remove_programmes` "
+        "change single ones, so that two people at once lose none. `grade_conditions` are the office's own, "
         "on no log: for which grades its standing decisions decide at once. `decide_within_days` and "
         "`remind_days_before` say when applications for recognition are due, and when the office is reminded.",
         request=SettingsRequest,

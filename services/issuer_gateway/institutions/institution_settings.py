@@ -19,18 +19,30 @@ def check_settings(tenant: Tenant, said: SettingsRequest) -> None:
     """Raise `InvalidProblem`, with a pointer, for settings that the institution may not have."""
     if said.time_zone:
         zone_named(said.time_zone)
-    check_programmes(tenant, () if said.programmes is UNSET else said.programmes)
+    check_programmes(tenant, said.programmes or ())
+    check_programmes(tenant, said.put_programmes or (), at="/put_programmes")
     conditions = () if said.grade_conditions is UNSET else said.grade_conditions
     check_grade_conditions(tenant, {f"/grade_conditions/{number}": each for number, each in enumerate(conditions)})
 
 
 async def change_settings(connection: Connection, tenant: Tenant, said: SettingsRequest) -> Tenant:
-    """Change what is said of settings in the caller's transaction; return the institution as it is now."""
-    stated = {name: value for name, value in msgspec.structs.asdict(said).items() if value is not UNSET}
-    return await tenants.change_settings(connection, tenant.institution_id, **stated)
+    """Change what is said of settings in the caller's transaction; return the institution as it is now.
+
+    Raises `InvalidProblem` for one programme too many.
+    """
+    values = {name: value for name, value in msgspec.structs.asdict(said).items() if value is not UNSET}
+    put, removed = values.pop("put_programmes", ()), values.pop("remove_programmes", ())
+    found = await tenants.change_settings(connection, tenant.institution_id, **values)
+    for uri in removed:
+        found = await remove_programme(connection, found, uri)
+    for number, programme in enumerate(put):
+        found = await put_programme(connection, found, programme, pointer=f"/put_programmes/{number}")
+    return found
 
 
-async def put_programme(connection: Connection, tenant: Tenant, programme: Programme) -> Tenant:
+async def put_programme(
+    connection: Connection, tenant: Tenant, programme: Programme, *, pointer: str = "/title"
+) -> Tenant:
     """Take applications towards a programme, or call it otherwise, in the caller's transaction.
 
     Returns the institution as it is now; raises `InvalidProblem` for one programme too many.
@@ -41,7 +53,7 @@ async def put_programme(connection: Connection, tenant: Tenant, programme: Progr
         kept.append(programme)
     if len(kept) > PROGRAMMES_MAX:
         said = sentence("At most {count} programmes are named: take one away first", count=PROGRAMMES_MAX)
-        raise InvalidProblem(said, pointer="/title")
+        raise InvalidProblem(said, pointer=pointer)
     return await tenants.change_settings(connection, tenant.institution_id, programmes=tuple(kept))
 
 
@@ -54,11 +66,11 @@ async def remove_programme(connection: Connection, tenant: Tenant, uri: str) -> 
     return await tenants.change_settings(connection, tenant.institution_id, programmes=kept)
 
 
-def check_programmes(tenant: Tenant, programmes: Sequence[Programme]) -> None:
+def check_programmes(tenant: Tenant, programmes: Sequence[Programme], *, at: str = "/programmes") -> None:
     """Raise `InvalidProblem`, with a pointer, for a programme of somebody else, or a title that nobody can read."""
     for number, programme in enumerate(programmes):
-        check_texts([(f"/programmes/{number}/title", programme.title)])
-        check_own_programme(tenant, programme.uri, pointer=f"/programmes/{number}/uri")
+        check_texts([(f"{at}/{number}/title", programme.title)])
+        check_own_programme(tenant, programme.uri, pointer=f"{at}/{number}/uri")
 
 
 def check_grade_conditions(tenant: Tenant, conditions: Mapping[str, GradeCondition]) -> None:
