@@ -23,25 +23,13 @@ from tests.support.command_shell import Shell
 from tests.support.databases import MakeDatabase
 from tests.support.foreign_documents import open_badge
 from tests.support.gateways import Answered, Office, RunningGateway, running_gateway
-from tests.support.judged import Verifier, document_of, running_verifier
-from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
+from tests.support.judged import Verifier, document_of
+from tests.support.ledgers import RunningLedger, until
 from tests.support.page_reader import Reader
 
 pytestmark = pytest.mark.usefixtures("rounds_by_hand")
 FULL: Json = {"decision": "full"}
 DOSSIER = {"dossier": {"title": "Ten years at the water board", "description": "I built models of rivers."}}
-
-
-@pytest.fixture
-async def ledger(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[RunningLedger]:
-    async with running_ledger(make_database, tmp_path / "ledger", Registrar(rules_version=2)) as running:
-        yield running
-
-
-@pytest.fixture
-async def verifier(ledger: RunningLedger, tmp_path: Path) -> AsyncIterator[Verifier]:
-    async with running_verifier(ledger, tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

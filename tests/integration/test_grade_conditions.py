@@ -20,8 +20,8 @@ from proto.wire.verifier import AsOf, Check
 from tests.support.command_shell import Shell
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import Answered, Office, RunningGateway, running_gateway
-from tests.support.judged import Verifier, document_of, running_verifier
-from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
+from tests.support.judged import Verifier, document_of
+from tests.support.ledgers import RunningLedger, until
 from tests.support.loopback import on_loopback
 from tests.support.page_reader import Reader
 from tests.support.tenants import stored_achievement, tenant_of
@@ -30,18 +30,6 @@ Json = dict[str, Any]
 GRADES = ("10", "9", "8", "7", "6")
 SCALE = {"name": "Dutch grades", "allowed_values": list(GRADES[::-1]), "required_value": "6"}
 PATH = "/v1/grade-conditions"
-
-
-@pytest.fixture
-async def ledger(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[RunningLedger]:
-    async with running_ledger(make_database, tmp_path / "ledger", Registrar(rules_version=2)) as running:
-        yield running
-
-
-@pytest.fixture
-async def verifier(ledger: RunningLedger, tmp_path: Path) -> AsyncIterator[Verifier]:
-    async with running_verifier(ledger, tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

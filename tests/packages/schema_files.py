@@ -9,5 +9,4 @@ from referencing import Registry, Resource
 
 def registry_of(read: Callable[[str], Resource[Any]]) -> Registry[Any]:
     """Return a registry that has each schema from `read`, once, by its address."""
-    # The argument is an alias that attrs makes of the field `_retrieve`; mypy knows the field's own name alone.
-    return Registry(retrieve=functools.cache(read))  # type: ignore[call-arg] # see above
+    return Registry(retrieve=functools.cache(read))  # type: ignore[call-arg] # attrs' alias of the field `_retrieve`
