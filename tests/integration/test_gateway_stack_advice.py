@@ -1,10 +1,14 @@
 """What a learner can stack, over all recipes of all institutions here, and previews: over real HTTP, nothing signed."""
 
+import asyncio
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
-from proto.wire.stacks import StackAdvicePage, StackPreview
+from proto.ids import AchievementUri
+from proto.wire.stacks import NamedAchievement, StackAdvicePage, StackPreview
+from services.issuer_gateway.achievements.named_achievements import AchievementNames
 from tests.support.gateways import Office, RunningGateway
 
 Json = dict[str, Any]
@@ -59,6 +63,32 @@ async def test_a_learner_is_told_what_she_can_stack_and_what_is_missing_for_the_
     assert preview.can_be_stacked
     stacked = await waterland.client.post("/v1/stacks", body)
     assert stacked.status == 201, "what is advised is admitted"
+
+
+async def test_whose_titles_are_still_asked_for_keeps_nobody_else_waiting(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = await gateway.institution("waterland")
+    uris = [await _own(office, "databases")]
+    await _own(office, "data", 600, required_achievements=uris)
+    for ref in ("s1", "s2"):
+        await _awarded(office, "databases", ref)
+    named, is_asked, may_answer = AchievementNames.of, asyncio.Event(), asyncio.Event()
+
+    async def slow_once(self: AchievementNames, wanted: Collection[str]) -> dict[AchievementUri, NamedAchievement]:
+        if not is_asked.is_set():
+            is_asked.set()
+            await may_answer.wait()
+        return await named(self, wanted)
+
+    monkeypatch.setattr(AchievementNames, "of", slow_once)
+    waiting = asyncio.create_task(_advice(office, "s1"))
+    await is_asked.wait()
+    async with asyncio.timeout(60):
+        assert await _advice(office, "s2")
+    assert not waiting.done()
+    may_answer.set()
+    assert await waiting
 
 
 async def test_a_preview_says_of_each_part_why_it_does_not_count(gateway: RunningGateway) -> None:

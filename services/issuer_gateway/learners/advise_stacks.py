@@ -78,7 +78,8 @@ class AdviseStacks:
             judged = {did: await self._parts(connection, did, ids, now) for did in dids}
         async with self._working_out:  # a second for many recipes and credentials: others have their turns
             advised = await asyncio.to_thread(_advised, shown, judged, now)
-            names = await self._names.of(_uris_of((found, parts) for _, found, parts in advised))
+        names = await self._names.of(_uris_of((found, parts) for _, found, parts in advised))  # may ask another service
+        async with self._working_out:
             stacks = await asyncio.to_thread(_answers, advised, names)
         return Advised(len(ids), stacks, more)
 
